@@ -1,0 +1,1 @@
+"""PerformanceAnalyzer and PerformanceStatistics."""

@@ -1,0 +1,1 @@
+"""BrokerageProvider and SimulatedBroker."""

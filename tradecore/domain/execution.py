@@ -1,0 +1,62 @@
+"""Execution: one step of an order being done, exact, with the broker that made it.    Spec: 5.1; DESIGN 9."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+import msgspec
+
+from tradecore.domain.instant import to_datetime
+from tradecore.domain.order import OrderSide
+
+
+class BrokerSource(Enum):
+    """Which kind of broker made an Execution."""
+
+    SIMULATED = "SIMULATED"
+    REAL = "REAL"
+
+
+class Liquidity(Enum):
+    """MAKER: our order rested and was met. TAKER: our order met what stood."""
+
+    MAKER = "MAKER"
+    TAKER = "TAKER"
+
+
+class Execution(msgspec.Struct, frozen=True, gc=False):
+    """One execution. Amounts and prices are exact.
+
+    execution_id: order id and counter. quantity > 0 beside side. price per unit. commission: money paid (below 0: a
+    rebate) in commission_currency. ts_event: when it happened at the venue, int nanoseconds. matched_on: what it was
+    matched against ("bar", "bar_bid_ask", "quote", "trade", "depth", or the venue's word). slippage: price given up
+    against the matched price, per unit, >= 0.
+    """
+
+    execution_id: str
+    order_id: str
+    strategy: str
+    broker: str
+    source: BrokerSource
+    instrument: str
+    side: OrderSide
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+    commission_currency: str
+    liquidity: Liquidity
+    matched_on: str
+    ts_event: int
+    slippage: Decimal = Decimal(0)
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Quantity with the sign of the side."""
+        return self.quantity if self.side is OrderSide.BUY else -self.quantity
+
+    @property
+    def dt_event(self) -> datetime:
+        """When it happened, aware UTC datetime."""
+        return to_datetime(self.ts_event)

@@ -1,0 +1,1 @@
+"""TradingEngine: one loop, one total order, one timeline."""

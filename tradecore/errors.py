@@ -1,0 +1,232 @@
+"""Every error that tradecore raises on purpose, as one tree.
+
+An error carries its facts as attributes and says what was met, what was expected and what to do next.
+Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from` the original.
+
+    TradecoreError
+    ├── InvalidEvent            a value that no market can have (NaN, high below low, naive time ...)
+    │   └── InvalidTime
+    ├── InvalidName             an instrument id or bar type that cannot be read
+    ├── UnknownInstrument
+    ├── OrderError              what is wrong with an order at any time, raised at the call
+    │   ├── InvalidOrder
+    │   ├── IllegalOrderTransition
+    │   └── UnknownOrder
+    ├── FeedError
+    │   ├── FeedOutOfOrder      a historical feed that goes back in time
+    │   └── FeedFinished
+    ├── EngineError
+    │   ├── EngineStateError    a call that the engine cannot take in its present state
+    │   ├── TurnLimitExceeded   a thousand rounds at one instant
+    │   └── NotLiveYet
+    ├── StrategyError           a strategy raised; the original is `__cause__`
+    ├── StorageError
+    │   ├── StorageUnavailable  cannot be opened (missing driver, not a database, corrupt, no permission)
+    │   ├── StorageSchemaNewer
+    │   ├── StorageConflict     same identity, other values
+    │   └── SeriesNotFound
+    ├── ImportDataError         rows of an input file that cannot be taken; names file and lines
+    ├── ConfigError             all mistakes of a configuration at once
+    ├── DataMissing             a run asks for data that the store does not have
+    ├── RunFolderError          results could not be written
+    └── RunningLoopError        a sync wrapper called inside a running event loop
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class TradecoreError(Exception):
+    """Base of all errors that tradecore raises on purpose."""
+
+    exit_code = 1
+
+
+# ---------------------------------------------------------------------------------------------------------- values
+
+
+class InvalidEvent(TradecoreError, ValueError):
+    """A market event with a value that no market can have; nothing of it was taken."""
+
+    exit_code = 4
+
+
+class InvalidTime(InvalidEvent):
+    """A time that is naive, not UTC, or outside the years that int nanoseconds can hold."""
+
+
+class InvalidName(TradecoreError, ValueError):
+    """An instrument id or bar type that cannot be read."""
+
+    exit_code = 3
+
+
+class UnknownInstrument(TradecoreError, LookupError):
+    """An instrument id that neither the configuration nor the store defines."""
+
+    exit_code = 3
+
+    def __init__(self, instrument: str, known: Sequence[str] = ()) -> None:
+        listed = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"instrument {instrument!r} is not defined; defined: {listed}. Add an [[instruments]] table with this id."
+        )
+        self.instrument, self.known = instrument, tuple(known)
+
+
+# ---------------------------------------------------------------------------------------------------------- orders
+
+
+class OrderError(TradecoreError):
+    """What is wrong with an order or a command, raised at the call; the order is unchanged."""
+
+
+class InvalidOrder(OrderError, ValueError):
+    """An order that no venue could take (zero quantity, missing price, off the increment)."""
+
+
+class UnknownOrder(OrderError, LookupError):
+    """A command for an order that this strategy never submitted, or that is finished."""
+
+
+class IllegalOrderTransition(OrderError):
+    """A state change that the transition table does not have."""
+
+    def __init__(self, order_id: str, current: str, requested: str) -> None:
+        super().__init__(f"order {order_id} is {current} and cannot become {requested}")
+        self.order_id, self.current, self.requested = order_id, current, requested
+
+
+# ----------------------------------------------------------------------------------------------------------- feeds
+
+
+class FeedError(TradecoreError):
+    """A feed that cannot go on."""
+
+    exit_code = 4
+
+
+class FeedOutOfOrder(FeedError):
+    """A historical feed went back in time; all earlier rows were delivered."""
+
+    def __init__(self, feed: str, row: int, previous_ns: int, met_ns: int, *, shown: tuple[str, str]) -> None:
+        super().__init__(
+            f"feed {feed!r} goes back in time at row {row}: {shown[1]} comes after {shown[0]}. "
+            "A historical feed must be in order of event time; sort the source, or import it into a store."
+        )
+        self.feed, self.row, self.previous_ns, self.met_ns = feed, row, previous_ns, met_ns
+
+
+class FeedFinished(FeedError):
+    """An event was pushed into a feed that has been closed."""
+
+
+# ---------------------------------------------------------------------------------------------------------- engine
+
+
+class EngineError(TradecoreError):
+    """The engine cannot do what was asked."""
+
+
+class EngineStateError(EngineError):
+    """A call that does not fit the engine's present state."""
+
+
+class TurnLimitExceeded(EngineError):
+    """Orders and reports went back and forth a thousand times at one instant."""
+
+
+class NotLiveYet(EngineError):
+    """An order for a real broker before phase D."""
+
+
+class StrategyError(TradecoreError):
+    """A strategy's callback raised. The original exception is `__cause__`; its traceback names the user's line."""
+
+    def __init__(self, strategy: str, callback: str, where: str, cause: BaseException) -> None:
+        super().__init__(f"strategy {strategy!r} raised in {callback}: {type(cause).__name__}: {cause} ({where})")
+        self.strategy, self.callback, self.where = strategy, callback, where
+
+
+# --------------------------------------------------------------------------------------------------------- storage
+
+
+class StorageError(TradecoreError):
+    """A store that cannot do what was asked; what it held before is unchanged."""
+
+    exit_code = 4
+
+
+class StorageUnavailable(StorageError):
+    """A store that cannot be opened: no such driver, not a database, corrupt, no permission."""
+
+
+class StorageSchemaNewer(StorageError):
+    """A store written by a newer tradecore."""
+
+    def __init__(self, url: str, found: int, supported: int) -> None:
+        super().__init__(
+            f"{url} has schema version {found}; this tradecore reads up to version {supported}. "
+            "Upgrade tradecore, or export the data with the version that wrote it."
+        )
+        self.url, self.found, self.supported = url, found, supported
+
+
+class StorageConflict(StorageError):
+    """The store already has an event of this identity with other values; nothing was appended."""
+
+
+class SeriesNotFound(StorageError, LookupError):
+    """A series that the store does not have."""
+
+
+class ImportDataError(TradecoreError):
+    """Rows of an input file that cannot be taken; nothing of the file was imported."""
+
+    exit_code = 4
+
+    def __init__(self, path: str, problems: Sequence[str], *, total: int | None = None) -> None:
+        total = len(problems) if total is None else total
+        shown = "\n".join(f"  {problem}" for problem in problems)
+        more = f"\n  ... and {total - len(problems)} more" if total > len(problems) else ""
+        super().__init__(f"{path}: {total} problem{'s' if total != 1 else ''}; nothing was imported\n{shown}{more}")
+        self.path, self.problems, self.total = path, tuple(problems), total
+
+
+# --------------------------------------------------------------------------------------------------- configuration
+
+
+class ConfigError(TradecoreError):
+    """All mistakes of a configuration, each with its place, what was expected and what to type."""
+
+    exit_code = 3
+
+    def __init__(self, source: str, mistakes: Sequence[object]) -> None:
+        count = len(mistakes)
+        listed = "\n".join(str(mistake) for mistake in mistakes)
+        super().__init__(f"{source}: {count} mistake{'s' if count != 1 else ''}\n{listed}")
+        self.source, self.mistakes = source, tuple(mistakes)
+
+
+class DataMissing(TradecoreError):
+    """A run asks for a series, or a stretch of one, that the store does not have."""
+
+    exit_code = 4
+
+
+class RunFolderError(TradecoreError):
+    """Results could not be written; what was written before is kept and labelled incomplete."""
+
+
+class RunningLoopError(TradecoreError, RuntimeError):
+    """A sync wrapper was called where an event loop is already running."""
+
+    def __init__(self, sync_name: str, async_name: str) -> None:
+        super().__init__(
+            f"{sync_name}() cannot run inside an event loop that is already running (a notebook, an async service); "
+            f"write `await {async_name}(...)` instead."
+        )

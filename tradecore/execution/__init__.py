@@ -1,0 +1,1 @@
+"""ExecutionEngine: orders against market events, sync and pure of I/O."""

@@ -1,0 +1,1 @@
+"""EventFeed: sources of events, historical and live, and the one merge kernel."""

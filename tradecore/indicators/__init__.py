@@ -1,0 +1,1 @@
+"""Indicators: incremental, O(1) per update."""

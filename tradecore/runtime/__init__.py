@@ -1,0 +1,1 @@
+"""Configuration, assembly, phases, run_backtest."""

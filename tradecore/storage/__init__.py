@@ -1,0 +1,1 @@
+"""MarketDataStorage: series of market events, kept and read back bit for bit."""

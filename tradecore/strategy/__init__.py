@@ -1,0 +1,1 @@
+"""Strategy: what a user writes."""
