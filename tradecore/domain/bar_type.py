@@ -36,7 +36,7 @@ class BarType:
     step_ns: int
     name: str
 
-    def __new__(cls, instrument: str, step: str, price: str = "last") -> BarType:  # noqa: PYI034
+    def __new__(cls, instrument: str, step: str, price: str = "last") -> BarType:
         """The one BarType of these words. Raises: InvalidName."""
         name = f"{instrument} {step} {price}"
         known = _interned.get(name)

@@ -1,0 +1,150 @@
+"""Participants: what the engine needs of brokers and strategies, and what they hand each other.
+
+Receives: nothing; these are contracts.
+Gives:    BrokerParticipant, BrokerReport, Recorder; the engine knows brokers and strategies by these alone.
+Never:    lets a broker call out: a broker queues reports with due times, the engine delivers them and awaits.
+          DESIGN 4, 6, 9.
+
+How the engine drives a broker, window by window:
+
+    broker.load(series, events)      for each match source series: the events of the next window, in venue order
+    while instants remain:
+        t = next instant of anything (a delivery, a timer, broker.due_ns)
+        broker.advance(t)            the broker's part of instant t: market events, expiries, commands due
+        broker.take_reports(t)       reports due by t, for the engine to deliver
+        await broker.submit_order()  commands given during t; due at t at once when there is no latency
+    broker.end_window(mark)          everything before mark has happened
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+
+from tradecore.domain.execution import BrokerSource, Execution
+from tradecore.domain.instant import MAX_NS
+from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import Order, OrderReport, OrderSnapshot
+from tradecore.domain.position import Position
+
+NEVER = MAX_NS
+"""The due time of a participant that has nothing to do."""
+
+
+class BrokerReport(msgspec.Struct, frozen=True, gc=False):
+    """What a broker tells a strategy: an order's change, and the execution that caused it, if one did.
+
+    due_ns: when the strategy may hear of it (execution time + report latency). Reports of a broker are in order:
+    due_ns never falls within one strategy.
+    """
+
+    due_ns: int
+    strategy: str
+    order: OrderReport
+    execution: Execution | None = None
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A series that a run reads. made_by_run: aggregated or made by the run, hence never matched."""
+
+    kind: str
+    name: str
+    instrument: str
+    made_by_run: bool = False
+
+
+class Recorder(Protocol):
+    """Who keeps the truth of a strategy's executions: analyzer and run folder. Called when things happen at the venue."""
+
+    def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
+        """An execution happened, between these positions of its ledger."""
+        ...
+
+    def record_order(self, order: OrderSnapshot, ts_event: int) -> None:
+        """An order changed at the venue (accepted, rejected, updated, cancelled, executed)."""
+        ...
+
+    def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:
+        """Prices at which what is held is valued, in order of time, since the last call; only while it is held."""
+        ...
+
+
+class BrokerParticipant(Protocol):
+    """A broker, as the engine sees it. All but the async methods are sync, hence whole or not at all."""
+
+    name: str
+    source: BrokerSource
+    due_ns: int
+    """The earliest instant at which there is something to do or to report; NEVER when there is none."""
+
+    async def connect(self) -> None:
+        """Open what it needs."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Close it; idempotent."""
+        ...
+
+    async def submit_order(self, order: Order) -> None:
+        """Take charge of an order, decided now. Returns at once; what the venue says comes as reports."""
+        ...
+
+    async def cancel_order(self, order: Order) -> None:
+        """Take charge of a cancel, decided now. It never overtakes its submit."""
+        ...
+
+    async def update_order(
+        self,
+        order: Order,
+        *,
+        quantity: Decimal | None = None,
+        price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        """Take charge of a change, decided now. quantity is the absolute total."""
+        ...
+
+    def attach(self, strategy: str, recorder: Recorder) -> None:
+        """Open a ledger for a strategy; its executions and marks go to the recorder."""
+        ...
+
+    def choose_sources(self, sources: Sequence[Source], instruments: dict[str, Instrument]) -> None:
+        """Choose one match source per instrument that has none yet (EXECUTION 3)."""
+        ...
+
+    def is_source(self, kind: str, name: str) -> bool:
+        """Whether events of this series are matched here; only those are loaded."""
+        ...
+
+    def load(self, kind: str, name: str, events: Sequence[Any]) -> None:
+        """Events of the next window of a match source series, in order of ts_event."""
+        ...
+
+    def advance(self, ts: int) -> None:
+        """Do everything up to and including this instant; called with times that never fall."""
+        ...
+
+    def take_reports(self, ts: int) -> list[BrokerReport]:
+        """Reports due by this instant, in order, each handed out once."""
+        ...
+
+    def end_window(self, mark: int) -> None:
+        """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
+        ...
+
+    def finish(self, ts: int) -> None:
+        """The run ended at this instant: last marks."""
+        ...
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a run is. now_ns: the engine's time; start_ns, end_ns: of the run, None where unknown."""
+
+    events: int
+    now_ns: int
+    start_ns: int | None
+    end_ns: int | None
+    done: bool = False
