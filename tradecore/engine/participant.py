@@ -57,7 +57,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Recorder(Protocol):
-    """Who keeps the truth of a strategy's executions: analyzer and run folder. Called when things happen at the venue."""
+    """Keeps the truth of executions: analyzer and run folder. Called when things happen at the venue."""
 
     def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
         """An execution happened, between these positions of its ledger."""
