@@ -1,3 +1,112 @@
-"""tradecore: an asyncio-native trading runtime. One engine for backtest, warm-up and live trading."""
+"""tradecore: an asyncio-native trading runtime. One engine for backtest, warm-up and live trading.
+
+What a strategy author types is here; stores, venues and the command line are loaded only by what uses them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tradecore.domain.bar import Bar
+from tradecore.domain.bar_type import BarType
+from tradecore.domain.depth_snapshot import DepthSnapshot
+from tradecore.domain.event import Event
+from tradecore.domain.execution import BrokerSource, Execution, Liquidity
+from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import Order, OrderSide, OrderType, TimeInForce
+from tradecore.domain.order_events import (
+    OrderUpdated,
+    PositionChanged,
+    PositionClosed,
+    PositionDecreased,
+    PositionIncreased,
+    PositionOpened,
+)
+from tradecore.domain.order_state import OrderState
+from tradecore.domain.phase import Phase, PhaseChanged
+from tradecore.domain.position import Position
+from tradecore.domain.quote_tick import QuoteTick
+from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
+from tradecore.domain.trade_tick import Aggressor, TradeTick
+from tradecore.strategy.strategy import Strategy
+
+if TYPE_CHECKING:
+    from tradecore.brokerage.settings import SimulatedBrokerSettings
+    from tradecore.feeds.columns_feed import BarColumnsFeed, QuoteColumnsFeed, TradeColumnsFeed
+    from tradecore.feeds.iterator_feed import feed
+    from tradecore.feeds.mixed_feed import MixedFeed
+    from tradecore.feeds.push_feed import PushFeed
+    from tradecore.runtime.run_backtest import run_backtest, run_backtest_sync
+    from tradecore.runtime.run_result import RunResult
+    from tradecore.storage.open_storage import open_storage
 
 __version__ = "0.1.0"
+
+# Loaded on first use: each of these draws in a library or a layer that a strategy module does not need.
+_LAZY = {
+    "BarColumnsFeed": "tradecore.feeds.columns_feed",
+    "MixedFeed": "tradecore.feeds.mixed_feed",
+    "PushFeed": "tradecore.feeds.push_feed",
+    "QuoteColumnsFeed": "tradecore.feeds.columns_feed",
+    "RunResult": "tradecore.runtime.run_result",
+    "SimulatedBrokerSettings": "tradecore.brokerage.settings",
+    "TradeColumnsFeed": "tradecore.feeds.columns_feed",
+    "feed": "tradecore.feeds.iterator_feed",
+    "open_storage": "tradecore.storage.open_storage",
+    "run_backtest": "tradecore.runtime.run_backtest",
+    "run_backtest_sync": "tradecore.runtime.run_backtest",
+}
+
+__all__ = [
+    "Aggressor",
+    "Bar",
+    "BarColumnsFeed",
+    "BarType",
+    "BrokerSource",
+    "DepthSnapshot",
+    "Event",
+    "Execution",
+    "Instrument",
+    "Liquidity",
+    "MixedFeed",
+    "OneTimeEvent",
+    "Order",
+    "OrderSide",
+    "OrderState",
+    "OrderType",
+    "OrderUpdated",
+    "Phase",
+    "PhaseChanged",
+    "Position",
+    "PositionChanged",
+    "PositionClosed",
+    "PositionDecreased",
+    "PositionIncreased",
+    "PositionOpened",
+    "PushFeed",
+    "QuoteColumnsFeed",
+    "QuoteTick",
+    "RepeatingEvent",
+    "RunResult",
+    "SimulatedBrokerSettings",
+    "Strategy",
+    "TimeInForce",
+    "TradeColumnsFeed",
+    "TradeTick",
+    "feed",
+    "open_storage",
+    "run_backtest",
+    "run_backtest_sync",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a word on first use."""
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'tradecore' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value

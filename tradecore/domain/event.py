@@ -16,12 +16,14 @@ NO_VENUE_TIME: Final = 1  # the venue sent no event time; ts_event is the receiv
 CROSSED: Final = 2  # bid above ask; delivered, never used to execute
 IMPORTED: Final = 4  # came from a file rather than from a venue
 SIZE_UNKNOWN: Final = 8  # no size was given; sizes are 0.0 and mean "absent", never "none available"
+FLAT: Final = 16  # a bar made for an interval in which nothing happened: it repeats the last close
 
 FLAG_NAMES: Final = {
     NO_VENUE_TIME: "NO_VENUE_TIME",
     CROSSED: "CROSSED",
     IMPORTED: "IMPORTED",
     SIZE_UNKNOWN: "SIZE_UNKNOWN",
+    FLAT: "FLAT",
 }
 
 # Order of kinds within one instant: a timer at 10:00 sees the bar that closed at 10:00, a bar the quotes before it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tradecore.domain.market_event import TimedEvent
+from tradecore.domain.market_event import TimedEvent, alias_series
 
 
 class OneTimeEvent(TimedEvent, frozen=True, gc=False):
@@ -31,5 +31,9 @@ class RepeatingEvent(TimedEvent, frozen=True, gc=False):
     count: int
     missed: int = 0
 
+
+# The timer's name is the key of its series: the engine routes timers as it routes market events.
+alias_series(OneTimeEvent, "name")
+alias_series(RepeatingEvent, "name")
 
 TimeEvent = OneTimeEvent | RepeatingEvent

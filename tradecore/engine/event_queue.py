@@ -1,0 +1,249 @@
+"""EventQueue: fetches from feeds and gives windows in one total order.
+
+Receives: feeds, historical first; timers; the delays between a venue saying something and us hearing it.
+Gives:    `next_window()`: deliveries strictly before a mark, complete and in order; None when all is over.
+Never:    decides the order itself (feeds/merge.py does), never touches brokers or strategies.    Spec: 3.1; DESIGN 4, 5.
+
+The mark is the smallest last event time of the unfinished historical feeds: before it, nothing can be missing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from tradecore.domain.event import RANK_TIME
+from tradecore.domain.instant import MAX_NS
+from tradecore.feeds.merge import (
+    Envelope,
+    Lane,
+    Rank,
+    Window,
+    event_time,
+    merge_window,
+    rank_of,
+    received_time,
+)
+from tradecore.feeds.order_check import check_order
+from tradecore.feeds.own_event import stamp_own_event
+
+class Delays(Protocol):
+    """What the queue needs of the DelaySimulator."""
+
+    def apply(self, series_name: str, events: list[Any]) -> list[Any]:
+        """The same list if nothing is delayed, else events received later."""
+        ...
+
+
+class EventQueue:
+    """Merges any number of feeds, added before or during the run.
+
+    batch_size: events asked of a feed per await. start_ns, end_ns: events outside are never delivered. order_by:
+    "delivery" (received time first) or "event" (the spec's literal order; refused together with delays elsewhere).
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 1_024,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        order_by: str = "delivery",
+        delays: Delays | None = None,
+    ) -> None:
+        self._batch_size = batch_size
+        self._start_ns = start_ns
+        self._end_ns = end_ns
+        self._by_event = order_by == "event"
+        self._delays = delays
+        self._lanes: list[Lane] = []
+        self._timers: list[Lane] = []
+        self._known_series: set[Any] = set()
+        self._numbers = 0
+        self._last_delivery: int | None = None
+        self._last_mark: int | None = None
+        self.events_before_start = 0
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """All lanes that are not exhausted, timers last."""
+        return [*self._lanes, *self._timers]
+
+    # ------------------------------------------------------------------------------------------------------ feeds
+
+    def add(self, feed: Any, *, after_ns: int | None = None) -> Lane:
+        """A lane for a feed; the parts of a MixedFeed are added one by one by the caller.
+
+        after_ns: a feed added while running gives only what happens later than this instant.
+        """
+        self._numbers += 1
+        is_timer = bool(getattr(feed, "is_timer", False))
+        series = feed.name if is_timer else getattr(feed, "series_key", None)
+        identity = (is_timer, series)
+        # Two feeds of one series, or a strategy that names its timer as another's: their events need envelopes, since
+        # class and series no longer say which feed they came from.
+        if self._by_event or series is None or identity in self._known_series:
+            rank: Rank | None = None
+        elif is_timer:
+            rank = (RANK_TIME, 0, feed.name, self._numbers)
+        else:
+            rank = (series.kind_rank, series.step_ns, series.name, self._numbers)
+        if rank is not None:
+            self._known_series.add(identity)
+        lane = Lane(feed, self._numbers, None if rank is None else series, rank)
+        if after_ns is not None and is_timer:
+            feed.skip_before(after_ns + 1)
+        elif after_ns is not None:
+            lane.drop_until = after_ns + 1
+        elif self._start_ns is not None and not is_timer:
+            lane.drop_until = self._start_ns
+        (self._timers if is_timer else self._lanes).append(lane)
+        return lane
+
+    async def attach(self, feed: Any, now: int, mark: int) -> tuple[Lane, list[Any], Iterator[Any]]:
+        """Add a feed in the middle of a window: its lane, what brokers must load, and its deliveries before the mark."""
+        lane = self.add(feed, after_ns=now)
+        if lane in self._timers:
+            return lane, [], self._timer_events(lane, mark)
+        while not lane.finished and (lane.last_ts is None or lane.last_ts < mark):
+            await self._refill(lane)
+        window = merge_window([lane], mark)
+        loaded = window.loads[0][1] if window.loads else []
+        return lane, loaded, iter(window.deliveries)
+
+    def _timer_events(self, lane: Lane, mark: int) -> Iterator[Any]:
+        """Timer events before the mark, made one by one: a short period in a long window must not fill memory."""
+        while events := lane.feed.take_before(mark, 1):
+            yield self._wrap(events, lane)[0]
+
+    # ---------------------------------------------------------------------------------------------------- windows
+
+    async def next_window(self) -> Window | None:
+        """The next stretch of deliveries; None when every feed has finished and every timer has ended."""
+        while True:
+            for lane in self._lanes:
+                if not lane.finished and lane.remaining < self._batch_size:
+                    await self._refill(lane)
+            mark = self._mark()
+            if mark is None:
+                return self._last_window()
+            mark = self._cap_by_timers(mark)
+            window = merge_window(self.lanes, mark)
+            self._last_mark = mark
+            if window.deliveries or window.loads:
+                self._note(window)
+                return window
+            # Nothing is complete yet before the mark: whoever sets it must give more.
+            for lane in self._lanes:
+                if not lane.finished and self._horizon(lane) == mark:
+                    await self._refill(lane)
+
+    def _mark(self) -> int | None:
+        """Instant before which all is complete, or None when no historical feed can hold anything back."""
+        marks = [self._horizon(lane) for lane in self._lanes if not lane.finished]
+        return min(marks) if marks else None
+
+    def _horizon(self, lane: Lane) -> int:
+        if lane.last_ts is None:
+            return self._last_mark if self._last_mark is not None else -MAX_NS
+        # All rows before the one that went back in time are delivered before the error is raised.
+        return lane.last_ts + 1 if lane.error is not None else lane.last_ts
+
+    def _last_window(self) -> Window | None:
+        """What is left when all historical feeds have finished: to `end`, else to the last event that is no timer's."""
+        self._lanes = [lane for lane in self._lanes if not lane.is_exhausted]
+        if self._end_ns is not None:
+            mark = self._end_ns + 1
+        else:
+            times = [self._last_delivery] if self._last_delivery is not None else []
+            times += [lane.held[-1].ts_event for lane in self._lanes if lane.remaining]
+            times += [max(map(received_time, lane.held)) for lane in self._lanes if lane.remaining]
+            times += [lane.carried[-1].ts_received for lane in self._lanes if lane.carried]
+            if not times:
+                return None
+            mark = max(times) + 1
+        capped = self._cap_by_timers(mark)
+        window = merge_window(self.lanes, capped, is_last=capped == mark)
+        if self._last_mark == mark and not window.deliveries and not window.loads:
+            return None
+        self._last_mark = capped
+        self._note(window)
+        return window
+
+    def _note(self, window: Window) -> None:
+        for lane, events in window.loads:
+            if lane.rank is None or lane.rank[0] != RANK_TIME:
+                last = events[-1].ts_received if lane.is_coincident else max(map(received_time, events))
+                if self._last_delivery is None or last > self._last_delivery:
+                    self._last_delivery = last
+
+    # ----------------------------------------------------------------------------------------------------- fetching
+
+    def _cap_by_timers(self, mark: int) -> int:
+        """Let each timer make its events before the mark; a fast timer in a long quiet stretch lowers the mark."""
+        limit = max(self._batch_size, 1_024)
+        for lane in self._timers:
+            ahead = lane.held[-1].ts_event if lane.remaining else None
+            if ahead is not None and ahead >= mark:
+                continue
+            events = lane.feed.take_before(mark, limit)
+            if events:
+                lane.accept(self._wrap(events, lane), coincident=True)
+                if len(events) == limit:
+                    mark = min(mark, events[-1].ts_event + 1)
+        return mark
+
+    async def _refill(self, lane: Lane) -> None:
+        """Fetch one batch into a lane; a finished feed is closed. Raises what the feed raised, or FeedOutOfOrder."""
+        if lane.error is not None:
+            raise lane.error
+        feed = lane.feed
+        events = await feed.next_batch(self._batch_size)
+        if not events:
+            lane.finished = True
+            await feed.close()
+            return
+        first_row = lane.rows + 1
+        lane.rows += len(events)
+        if lane.rank is None:
+            events = self._wrap(events, lane)
+        coincident = bool(getattr(feed, "is_coincident", False))
+        if not getattr(feed, "is_trusted", False):
+            events, lane.error = check_order(feed.name, first_row, lane.last_ts, events)
+            if not events:
+                return
+        end_ns = self._end_ns
+        if end_ns is not None and events[-1].ts_event > end_ns:
+            events = events[: bisect_right(events, end_ns, key=event_time)]
+            lane.finished, lane.error = True, None
+            await feed.close()
+            if not events:
+                return
+        # Bars made by the run wait for their delayed parts already; they are not delayed a second time.
+        if self._delays is not None and not getattr(feed, "made_by_run", False):
+            delayed = self._delay(lane, events)
+            coincident = coincident and delayed is events
+            events = delayed
+        lane.accept(events, coincident=coincident)
+
+    def _delay(self, lane: Lane, events: list[Any]) -> list[Any]:
+        assert self._delays is not None
+        name = lane.rank[2] if lane.rank is not None else lane.feed.name
+        return self._delays.apply(name, events)
+
+    def _wrap(self, events: list[Any], lane: Lane) -> list[Any]:
+        """Envelopes for a lane whose events cannot be routed by class and series; others are returned as they are."""
+        if lane.rank is not None:
+            return events
+        wrapped = []
+        for event in events:
+            ts_event, ts_received = stamp_own_event(event)
+            rank = rank_of(event, lane.feed.name, lane.number)
+            wrapped.append(Envelope(ts_event if self._by_event else ts_received, ts_event, event, rank, lane))
+        return wrapped
+
+    async def close(self) -> None:
+        """Close every feed; idempotent."""
+        for lane in self.lanes:
+            await lane.feed.close()

@@ -1,0 +1,130 @@
+"""Subscription: who gets the events of a feed, and through which calls.
+
+Receives: participants and the calls they want made for a class of events.
+Gives:    for each series the plain list of calls that the engine makes per event, computed once and kept current.
+Never:    decides order between events; within one event, strategies come in order of their names.    Spec: 4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from tradecore.feeds.merge import Envelope, Lane
+
+Call = Callable[[Any], Any]
+
+
+class Handler(msgspec.Struct, frozen=True):
+    """One call per event. is_async: it returns an awaitable, which the engine awaits in place."""
+
+    call: Callable[[Any], Any | Awaitable[Any]]
+    is_async: bool
+    owner: str
+    """Name of the strategy it belongs to."""
+    label: str
+    """Name of the callback, for errors."""
+
+
+class Route:
+    """Calls for the events of one class from one lane. Both lists are changed in place, never replaced."""
+
+    __slots__ = ("calls", "handlers", "pairs")
+
+    def __init__(self) -> None:
+        self.handlers: list[Handler] = []
+        self.calls: list[Call] = []
+        self.pairs: list[tuple[Call, bool]] = []
+
+    def set(self, handlers: list[Handler]) -> None:
+        """Make these the calls from now on."""
+        self.handlers = handlers
+        self.calls[:] = [handler.call for handler in handlers]
+        self.pairs[:] = [(handler.call, handler.is_async) for handler in handlers]
+
+class Subscription:
+    """A strategy's wish for the events of one lane. handlers_for: the calls it wants for a class of events."""
+
+    __slots__ = ("handlers_for", "lane", "owner")
+
+    def __init__(self, owner: str, lane: Lane, handlers_for: Callable[[type], list[Handler]]) -> None:
+        self.owner = owner
+        self.lane = lane
+        self.handlers_for = handlers_for
+
+
+class Subscriptions:
+    """All subscriptions of a run, and the routes made of them."""
+
+    def __init__(self) -> None:
+        self._subscriptions: list[Subscription] = []
+        self._routes: dict[tuple[int, type], Route] = {}
+        # class -> series key -> calls: what the engine looks up per event where several feeds meet.
+        self.calls: dict[type, dict[Any, list[Call]]] = {}
+        self.pairs: dict[type, dict[Any, list[tuple[Call, bool]]]] = {}
+        self._by_series: dict[tuple[type, Any], Route] = {}
+        self._lanes: dict[tuple[type, Any], Lane] = {}
+        self.has_async = False
+
+    def add(self, subscription: Subscription) -> None:
+        """Take a subscription in; its lane's routes are current at once."""
+        self._subscriptions.append(subscription)
+        self._refresh(subscription.lane)
+
+    def remove(self, owner: str, lane: Lane | None = None) -> None:
+        """End a strategy's subscriptions, to one lane or to all."""
+        gone = [s for s in self._subscriptions if s.owner == owner and lane in (None, s.lane)]
+        self._subscriptions = [s for s in self._subscriptions if s not in gone]
+        for subscription in gone:
+            self._refresh(subscription.lane)
+
+    def wanted(self, lane: Lane) -> bool:
+        """Whether anybody still wants the lane's events."""
+        return any(subscription.lane is lane for subscription in self._subscriptions)
+
+    def open_lane(self, lane: Lane, event_class: type, key: Any) -> Route:
+        """The route of a lane of one series, also found by class and key."""
+        route = self.route(lane, event_class)
+        self.calls.setdefault(event_class, {})[key] = route.calls
+        self.pairs.setdefault(event_class, {})[key] = route.pairs
+        self._by_series[event_class, key] = route
+        self._lanes[event_class, key] = lane
+        return route
+
+    def route(self, lane: Lane, event_class: type) -> Route:
+        """Calls for events of a class from a lane."""
+        route = self._routes.get((lane.number, event_class))
+        if route is None:
+            route = self._routes[lane.number, event_class] = Route()
+            self._fill(route, lane, event_class)
+        return route
+
+    def route_of(self, event: Any) -> Route:
+        """Calls for one event, in an envelope or not."""
+        if type(event) is Envelope:
+            return self.route(event.lane, event.event_class)
+        return self._by_series[type(event), event.series]
+
+    def handlers_of(self, calls: Sequence[Call]) -> list[Handler]:
+        """The handlers that these calls were made of."""
+        for route in self._routes.values():
+            if len(route.calls) == len(calls) and all(a is b for a, b in zip(route.calls, calls, strict=True)):
+                return route.handlers
+        return []
+
+    def lane_of(self, event: Any) -> Lane:
+        """The lane of an event that needs no envelope."""
+        return self._lanes[type(event), event.series]
+
+    def _refresh(self, lane: Lane) -> None:
+        for (number, event_class), route in self._routes.items():
+            if number == lane.number:
+                self._fill(route, lane, event_class)
+
+    def _fill(self, route: Route, lane: Lane, event_class: type) -> None:
+        wanted = sorted((s for s in self._subscriptions if s.lane is lane), key=lambda s: s.owner)
+        handlers = [handler for subscription in wanted for handler in subscription.handlers_for(event_class)]
+        route.set(handlers)
+        self.has_async = self.has_async or any(handler.is_async for handler in handlers)

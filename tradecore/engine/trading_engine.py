@@ -1,0 +1,622 @@
+"""TradingEngine: the one loop, for every phase.
+
+Receives: windows from the EventQueue; reports from brokers; commands from strategies.
+Gives:    turns: at each instant brokers first, then reports, market events, commands, timers (DESIGN 4); `now`.
+Never:    is called by a broker, reads a clock, runs a callback beside another one, or makes a task per event.
+          Spec: 3.1, 4.2; DESIGN 4, 6.
+
+Between two instants at which a broker has anything to do, a turn is nothing but callbacks: that stretch is a plain
+loop (`_stretch`). Everything else goes through `_turn`, one instant at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import anyio
+import msgspec
+from anyio.lowlevel import checkpoint
+
+from tradecore.domain.bar import Bar
+from tradecore.domain.bar_type import BarType
+from tradecore.domain.depth_snapshot import DepthSnapshot
+from tradecore.domain.instrument import Instrument
+from tradecore.domain.phase import Phase, PhaseChanged
+from tradecore.domain.quote_tick import QuoteTick
+from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
+from tradecore.domain.trade_tick import TradeTick
+from tradecore.engine.command import Command
+from tradecore.engine.event_queue import EventQueue
+from tradecore.engine.message_bus import MessageBus
+from tradecore.engine.participant import NEVER, BrokerParticipant, BrokerReport, Progress, Source
+from tradecore.engine.subscription import Call, Handler, Route, Subscription, Subscriptions
+from tradecore.engine.timeline import Timeline
+from tradecore.errors import EngineStateError, FeedError, StrategyError, TurnLimitExceeded
+from tradecore.feeds.merge import Envelope, Lane, Window, is_time_event, rank_of
+
+ROUNDS_LIMIT: Final = 1_000
+"""Rounds of commands and reports at one instant before it is taken for an endless loop."""
+
+CLOSING_S: Final = 5.0
+"""Seconds that closing feeds and brokers may take after a run, however it ended."""
+
+_CLASSES: Final = {"bar": Bar, "trade_tick": TradeTick, "quote_tick": QuoteTick, "depth": DepthSnapshot}
+_MARKET_CLASSES: Final = frozenset(_CLASSES.values())
+
+_PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
+_EXAMPLES: Final = _PACKAGE + "examples" + os.sep
+
+
+class StrategyParticipant(Protocol):
+    """A strategy, as the engine sees it."""
+
+    name: str
+    is_active: bool
+
+    async def start(self) -> None:
+        """Subscribe to what it needs; once, before anything is delivered."""
+        ...
+
+    async def stop(self) -> None:
+        """The run is over."""
+        ...
+
+    async def receive(self, report: BrokerReport) -> None:
+        """Take a report in, then tell the user's callbacks."""
+        ...
+
+    async def change_phase(self, change: PhaseChanged) -> None:
+        """A phase began."""
+        ...
+
+    async def fail(self, error: StrategyError) -> None:
+        """One of its callbacks raised: cancel what works, tell `on_error`; nothing is delivered to it any more."""
+        ...
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """on_error: "halt" ends the run when a strategy raises, "isolate" lets the others go on. start_ns, end_ns: of the
+    run, both included, None where open.
+    """
+
+    on_error: str = "halt"
+    start_ns: int | None = None
+    end_ns: int | None = None
+
+
+class _Raised(msgspec.Struct):
+    """What a callback raised in a plain stretch, and the calls that the same event still had to get."""
+
+    error: Exception
+    handler: Handler | None
+    event: Any
+    rest: list[Handler]
+
+
+class TradingEngine:
+    """Runs strategies over feeds with brokers. One engine is one run."""
+
+    def __init__(
+        self,
+        *,
+        queue: EventQueue,
+        brokers: Sequence[BrokerParticipant],
+        timeline: Timeline,
+        bus: MessageBus,
+        instruments: dict[str, Instrument],
+        settings: EngineSettings,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.timeline = timeline
+        self.bus = bus
+        self.instruments = instruments
+        self.settings = settings
+        self.phase: Phase | None = None
+        self.events_delivered = 0
+        self.failures: list[StrategyError] = []
+        self._queue = queue
+        self._brokers = sorted(brokers, key=lambda broker: broker.name)
+        self._strategies: dict[str, StrategyParticipant] = {}
+        self._subscriptions = Subscriptions()
+        self._progress = progress
+        self._given: list[Command] = []
+        self._sequence = 0
+        self._due = NEVER
+        self._mark = 0
+        self._late: list[tuple[Any, ...]] = []
+        self._late_count = 0
+        self._raised: _Raised | None = None
+        self._task: object | None = None
+        self._stopping = False
+        self._is_started = False
+        self._loading_lane: dict[tuple[str, str], int] = {}
+        self._mixed_sources: set[tuple[str, str]] = set()
+
+    # ------------------------------------------------------------------------------------------ before and during
+
+    def add_strategy(self, strategy: StrategyParticipant) -> None:
+        """Take a strategy on before the run. Raises: EngineStateError for a name that is taken."""
+        if strategy.name in self._strategies:
+            raise EngineStateError(f"two strategies are named {strategy.name!r}; give one of them another `name`")
+        self._strategies[strategy.name] = strategy
+
+    @property
+    def brokers(self) -> list[BrokerParticipant]:
+        """All brokers, by name."""
+        return list(self._brokers)
+
+    def give(self, strategy: str, label: str, carry_out: Callable[[], Any], *, is_order: bool = False) -> None:
+        """Note a command of a strategy; it is carried out in this turn. Raises: EngineStateError outside a callback."""
+        self.check_in_turn(label)
+        self._sequence += 1
+        self._given.append(Command(strategy, self._sequence, label, is_order, carry_out))
+
+    def check_in_turn(self, label: str) -> None:
+        """Raises EngineStateError unless one of the engine's callbacks is running, in its own task."""
+        if self._task is None or asyncio.current_task() is not self._task:
+            raise EngineStateError(
+                f"{label} was called outside a callback of a running engine; in replay only callbacks may give commands, "
+                "or the result would depend on timing"
+            )
+
+    def request_stop(self) -> None:
+        """End the run after the current window; what was done is kept."""
+        self._stopping = True
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether somebody asked the run to end early."""
+        return self._stopping
+
+    async def attach(self, feed: Any) -> Lane:
+        """A lane for a feed. Added while running it starts after `now` and keeps its rank at every instant."""
+        if not self._is_started:
+            lane = self._queue.add(feed)
+            self._open_routes(lane)
+            return lane
+        lane, loaded, deliveries = await self._queue.attach(feed, self.timeline.now, self._mark)
+        self._open_routes(lane)
+        self._choose_sources()
+        if loaded:
+            self._load(lane, loaded)
+        self._push_late(lane, deliveries)
+        return lane
+
+    def subscribe(self, owner: str, lane: Lane, handlers_for: Callable[[type], list[Handler]]) -> None:
+        """Let a strategy have the events of a lane."""
+        self._subscriptions.add(Subscription(owner, lane, handlers_for))
+
+    def unsubscribe(self, owner: str, lane: Lane | None = None) -> None:
+        """End a strategy's subscriptions, to one lane or to all."""
+        self._subscriptions.remove(owner, lane)
+
+    def _open_routes(self, lane: Lane) -> None:
+        if lane.rank is None:
+            return
+        if getattr(lane.feed, "is_timer", False):
+            for event_class in (OneTimeEvent, RepeatingEvent):
+                self._subscriptions.open_lane(lane, event_class, lane.series)
+        else:
+            event_class = _CLASSES[lane.series.kind]
+            self._subscriptions.open_lane(lane, event_class, _series_key(lane.series))
+
+    # ------------------------------------------------------------------------------------------------------ the run
+
+    async def run(self) -> None:
+        """Run to the end of all feeds. Raises what a feed raised, StrategyError under `halt`; always closes all."""
+        if self._task is not None:
+            raise EngineStateError("this engine has run; an engine is one run, make a new one")
+        self._task = asyncio.current_task()
+        try:
+            for broker in self._brokers:
+                await broker.connect()
+            await self._start()
+            await self._replay()
+            await self._finish()
+        finally:
+            self._task = object()  # no task: commands are refused from here on
+            with anyio.move_on_after(CLOSING_S, shield=True):
+                await self._queue.close()
+                for broker in self._brokers:
+                    await broker.disconnect()
+
+    async def _start(self) -> None:
+        if self.settings.start_ns is not None:
+            self.timeline.advance_to(self.settings.start_ns)
+        self._mark = self.timeline.now
+        for strategy in self._by_name():
+            await self._guarded(strategy, "on_start", strategy.start)
+        orders = [command for command in self._given if command.is_order]
+        self._given = [command for command in self._given if not command.is_order]
+        await self._rounds(self.timeline.now)
+        self._given.extend(orders)
+        self._choose_sources()
+        self._is_started = True
+
+    async def _finish(self) -> None:
+        if self.settings.end_ns is not None and not self._stopping and self.timeline.now < self.settings.end_ns:
+            self.timeline.advance_to(self.settings.end_ns)
+        for broker in self._brokers:
+            broker.finish(self.timeline.now)
+        for strategy in self._by_name():
+            if strategy.is_active:
+                await self._guarded(strategy, "on_stop", strategy.stop)
+        await self._rounds(self.timeline.now)
+        for broker in self._brokers:
+            broker.finish(self.timeline.now)
+        self._tell_progress(done=True)
+
+    async def _replay(self) -> None:
+        """Phase B: history, in order, to its end. A live run calls this very coroutine."""
+        await self._change_phase(Phase.B_REPLAY)
+        await self._rounds(self.timeline.now)
+        while not self._stopping:
+            window = await self._queue.next_window()
+            if window is None:
+                break
+            await self._run_window(window)
+            self._tell_progress(done=False)
+            await checkpoint()
+
+    async def _change_phase(self, phase: Phase) -> None:
+        change = PhaseChanged(self.phase, phase, self.timeline.now)
+        self.phase = phase
+        for strategy in self._by_name():
+            if strategy.is_active:
+                await self._guarded(strategy, "on_phase_changed", lambda s=strategy: s.change_phase(change))
+        self.bus.publish(change)
+
+    def _by_name(self) -> list[StrategyParticipant]:
+        return [self._strategies[name] for name in sorted(self._strategies)]
+
+    def _tell_progress(self, *, done: bool) -> None:
+        if self._progress is not None:
+            settings = self.settings
+            self._progress(
+                Progress(self.events_delivered, self.timeline.now, settings.start_ns, settings.end_ns, done)
+            )
+
+    # ------------------------------------------------------------------------------------------------------- windows
+
+    async def _run_window(self, window: Window) -> None:
+        self._mark = window.mark
+        for lane, events in window.loads:
+            self._load(lane, events)
+        self._refresh_due()
+        self.events_delivered += len(window.deliveries)
+        route = None
+        if window.lane is not None and window.deliveries:
+            route = self._subscriptions.route(window.lane, type(window.deliveries[0]))
+        rest = iter(window.deliveries)
+        event = next(rest, None)
+        while event is not None or self._due < window.mark:
+            if event is not None and event.ts_received < self._due:
+                if self._subscriptions.has_async:
+                    event = await self._stretch_async(event, rest, route)
+                else:
+                    event = self._stretch(event, rest, route)
+                if self._raised is not None:
+                    await self._settle_raised()
+                if self._given:
+                    event = await self._complete_turn(self.timeline.now, event, rest)
+            else:
+                ts = self._due if event is None else min(self._due, event.ts_received)
+                event = await self._turn(ts, event, rest)
+        for broker in self._brokers:
+            broker.end_window(window.mark)
+
+    def _stretch(self, event: Any, rest: Iterator[Any], route: Route | None) -> Any:
+        """Deliver until something is due, a command was given or a callback raised; the next event, or None.
+
+        This is the loop that a run spends its time in.
+        """
+        timeline, given, due = self.timeline, self._given, self._due
+        calls: Sequence[Call] = ()
+        call: Call | None = None
+        try:
+            if route is not None:
+                calls = route.calls
+                for event in chain((event,), rest):  # noqa: B020, PLR1704  (the first event was taken off already)
+                    ts = event.ts_received
+                    if ts >= due:
+                        return event
+                    timeline.now = ts
+                    for call in calls:
+                        call(event)
+                    if given:
+                        return next(rest, None)
+                return None
+            table = self._subscriptions.calls
+            for event in chain((event,), rest):  # noqa: B020, PLR1704
+                ts = event.ts_received
+                if ts >= due:
+                    return event
+                timeline.now = ts
+                cls = type(event)
+                if cls is Envelope:
+                    calls = self._subscriptions.route_of(event).calls
+                    event = event.event  # noqa: PLW2901
+                else:
+                    calls = table[cls][event.series]
+                for call in calls:
+                    call(event)
+                if given:
+                    return next(rest, None)
+            return None
+        except Exception as error:  # noqa: BLE001  (a strategy's: told to it, then raised or kept apart by policy)
+            self._note_raised(error, event, call, calls)
+            return next(rest, None)
+
+    async def _stretch_async(self, event: Any, rest: Iterator[Any], route: Route | None) -> Any:
+        """The same for strategies with `async def` callbacks, awaited in place, one at a time."""
+        timeline, given, due = self.timeline, self._given, self._due
+        subscriptions = self._subscriptions
+        table = subscriptions.pairs
+        call: Call | None = None
+        pairs = route.pairs if route is not None else []
+        try:
+            for event in chain((event,), rest):  # noqa: B020, PLR1704
+                ts = event.ts_received
+                if ts >= due:
+                    return event
+                timeline.now = ts
+                if route is None:
+                    cls = type(event)
+                    if cls is Envelope:
+                        pairs = subscriptions.route_of(event).pairs
+                        event = event.event  # noqa: PLW2901
+                    else:
+                        pairs = table[cls][event.series]
+                for call, is_async in pairs:
+                    if is_async:
+                        await call(event)
+                    else:
+                        call(event)
+                if given:
+                    return next(rest, None)
+            return None
+        except Exception as error:  # noqa: BLE001
+            self._note_raised(error, event, call, [pair[0] for pair in pairs])
+            return next(rest, None)
+
+    # --------------------------------------------------------------------------------------------------------- turns
+
+    async def _turn(self, ts: int, event: Any, rest: Iterator[Any]) -> Any:
+        """One instant, whole: brokers, reports, market events, commands, timers. Gives the first event after it."""
+        self.timeline.advance_to(ts)
+        await self._serve_brokers(ts)
+        return await self._complete_turn(ts, event, rest)
+
+    async def _complete_turn(self, ts: int, event: Any, rest: Iterator[Any]) -> Any:
+        """What is left of an instant once brokers and reports are through."""
+        timers: list[Any] = []
+        if self._late and self._late[0][0] == ts:
+            event = await self._deliver_with_late(ts, event, rest, timers)
+        else:
+            while event is not None and event.ts_received == ts:
+                if is_time_event(event):
+                    timers.append(event)
+                else:
+                    await self._deliver(event)
+                event = next(rest, None)
+        await self._rounds(ts)
+        if timers:
+            for timer in timers:
+                await self._deliver(timer)
+            await self._rounds(ts)
+        self._refresh_due()
+        return event
+
+    async def _deliver_with_late(self, ts: int, event: Any, rest: Iterator[Any], timers: list[Any]) -> Any:
+        """Deliver an instant that feeds added in the middle of the window have a part in, by the full key."""
+        keyed: list[tuple[Any, ...]] = []
+        while event is not None and event.ts_received == ts:
+            keyed.append((event.ts_event, self._rank(event), len(keyed), event))
+            event = next(rest, None)
+        while self._late and self._late[0][0] == ts:
+            _, ts_event, rank, number, late, deliveries, lane = heappop(self._late)
+            keyed.append((ts_event, rank, number, late))
+            self.events_delivered += 1
+            self._push_late(lane, deliveries)
+        for _, _, _, due in sorted(keyed, key=lambda item: item[:3]):
+            if is_time_event(due):
+                timers.append(due)
+            else:
+                await self._deliver(due)
+        return event
+
+    async def _rounds(self, ts: int) -> None:
+        """Carry out the commands of this instant and deliver what they bring about, until nothing is left."""
+        for _ in range(ROUNDS_LIMIT):
+            if not self._given:
+                return
+            given = self._given[:]
+            self._given.clear()
+            if len(given) > 1:
+                given.sort(key=lambda command: (command.strategy, command.sequence))
+            for command in given:
+                await self._carry_out(command)
+            await self._serve_brokers(ts)
+        raise TurnLimitExceeded(
+            f"{ROUNDS_LIMIT} rounds of orders and reports at one instant ({ts}); a strategy that answers each report "
+            f"with another order never lets time pass. Waiting: {', '.join(sorted({c.label for c in self._given}))}"
+        )
+
+    async def _carry_out(self, command: Command) -> None:
+        try:
+            await command.carry_out()
+        except Exception as error:  # noqa: BLE001  (a command's error is its strategy's)
+            await self._strategy_raised(command.strategy, command.label, error)
+
+    async def _serve_brokers(self, ts: int) -> None:
+        """Let brokers do their part of this instant, then deliver the reports that are due."""
+        for broker in self._brokers:
+            while broker.due_ns <= ts:
+                broker.advance(ts)
+                for report in broker.take_reports(ts):
+                    strategy = self._strategies[report.strategy]
+                    try:
+                        await strategy.receive(report)
+                    except Exception as error:  # noqa: BLE001
+                        await self._strategy_raised(strategy.name, "on_order_updated or on_execution", error)
+
+    async def _deliver(self, event: Any) -> None:
+        """One event to all that want it."""
+        handlers = self._subscriptions.route_of(event).handlers
+        await self._call(handlers, event.event if type(event) is Envelope else event)
+
+    async def _call(self, handlers: list[Handler], event: Any) -> None:
+        for handler in list(handlers):
+            if not self._strategies[handler.owner].is_active:
+                continue
+            try:
+                if handler.is_async:
+                    await handler.call(event)
+                else:
+                    handler.call(event)
+            except Exception as error:  # noqa: BLE001
+                await self._strategy_raised(handler.owner, handler.label, error)
+
+    def _refresh_due(self) -> None:
+        due = self._late[0][0] if self._late else NEVER
+        for broker in self._brokers:
+            due = min(due, broker.due_ns)
+        self._due = due
+
+    def _push_late(self, lane: Lane, deliveries: Iterator[Any]) -> None:
+        event = next(deliveries, None)
+        if event is None:
+            return
+        self._late_count += 1
+        entry = (event.ts_received, event.ts_event, self._rank(event, lane), self._late_count, event, deliveries, lane)
+        heappush(self._late, entry)
+
+    def _rank(self, event: Any, lane: Lane | None = None) -> tuple[int, int, str, int]:
+        if type(event) is Envelope:
+            rank: tuple[int, int, str, int] = event.rank
+            return rank
+        if lane is None:
+            lane = self._subscriptions.lane_of(event)
+        return lane.rank if lane.rank is not None else rank_of(event, lane.feed.name, lane.number)
+
+    # ------------------------------------------------------------------------------------------------------- matching
+
+    def _choose_sources(self) -> None:
+        sources = [
+            Source(lane.series.kind, lane.series.name, _instrument(lane.series), getattr(lane.feed, "made_by_run", False))
+            for lane in self._queue.lanes
+            if lane.rank is not None and not getattr(lane.feed, "is_timer", False)
+        ]
+        for broker in self._brokers:
+            broker.choose_sources(sources, self.instruments)
+
+    def _load(self, lane: Lane, events: list[Any]) -> None:
+        """Give brokers the events of a window that they match against."""
+        if lane.rank is not None:
+            if not getattr(lane.feed, "is_timer", False):
+                self._load_series(lane, lane.series.kind, lane.series.name, events)
+            return
+        parts: dict[tuple[str, str], list[Any]] = {}
+        for envelope in events:
+            event = envelope.event
+            if type(event) in _MARKET_CLASSES:
+                parts.setdefault((event.event_type, str(event.series)), []).append(event)
+        made_by_run = getattr(lane.feed, "made_by_run", False)
+        # In order of first appearance: a feed of several kinds gets the same match source at every batch size.
+        for (kind, name), part in parts.items():
+            if (kind, name) not in self._mixed_sources:
+                self._mixed_sources.add((kind, name))
+                for broker in self._brokers:
+                    source = Source(kind, name, part[0].instrument, made_by_run)
+                    broker.choose_sources([source], self.instruments)
+            self._load_series(lane, kind, name, part)
+
+    def _load_series(self, lane: Lane, kind: str, name: str, events: list[Any]) -> None:
+        # Of two feeds of one series only the first is matched: the same trade must not execute an order twice.
+        if self._loading_lane.setdefault((kind, name), lane.number) != lane.number:
+            return
+        if getattr(lane.feed, "made_by_run", False):
+            return
+        for broker in self._brokers:
+            if broker.is_source(kind, name):
+                broker.load(kind, name, events)
+
+    # --------------------------------------------------------------------------------------------------------- errors
+
+    def _note_raised(self, error: Exception, event: Any, call: Call | None, calls: Sequence[Call]) -> None:
+        handler: Handler | None = None
+        rest: list[Handler] = []
+        trace = error.__traceback__
+        if trace is not None and trace.tb_next is not None:  # raised inside a call, not by our own look-up
+            handlers = self._subscriptions.handlers_of(calls)
+            for place, known in enumerate(handlers):
+                if known.call is call:
+                    handler, rest = known, handlers[place + 1 :]
+                    break
+        self._raised = _Raised(error, handler, event, rest)
+
+    async def _settle_raised(self) -> None:
+        raised, self._raised = self._raised, None
+        assert raised is not None
+        if raised.handler is None:
+            event = raised.event
+            raise FeedError(
+                f"an event that no feed of this run declared: {event!r}; a feed with a series_key may give only events "
+                "of that series"
+            ) from raised.error
+        await self._strategy_raised(raised.handler.owner, raised.handler.label, raised.error)
+        await self._call(raised.rest, raised.event)
+        # The turn is completed by whoever called: it may have commands to carry out.
+
+    async def _guarded(self, strategy: StrategyParticipant, label: str, call: Callable[[], Any]) -> None:
+        try:
+            await call()
+        except Exception as error:  # noqa: BLE001
+            await self._strategy_raised(strategy.name, label, error)
+
+    async def _strategy_raised(self, name: str, label: str, error: Exception) -> None:
+        """Cancel what the strategy has working, tell it, and end the run or go on without it."""
+        strategy = self._strategies[name]
+        failure = StrategyError(name, label, _place(error), error)
+        failure.__cause__ = error
+        if not strategy.is_active:  # raised again while it was being stopped
+            self.failures.append(failure)
+            return
+        self.failures.append(failure)
+        self._subscriptions.remove(name)
+        await strategy.fail(failure)
+        self.bus.publish(failure)
+        if self.settings.on_error != "isolate":
+            await self._rounds(self.timeline.now)
+            raise failure from error
+
+
+def _series_key(series: Any) -> Any:
+    return BarType.parse(series.name) if series.kind == "bar" else series.name
+
+
+def _instrument(series: Any) -> str:
+    key = _series_key(series)
+    return key if isinstance(key, str) else str(key.instrument)
+
+
+def is_user_frame(filename: str) -> bool:
+    """Whether a traceback's file is the user's (or an example), not this package's machinery."""
+    return not filename.startswith(_PACKAGE) or filename.startswith(_EXAMPLES)
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the user's code that raised: the last frame outside this package."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if is_user_frame(frame.filename)]
+    frame = (own or frames)[-1] if frames else None
+    return "no traceback" if frame is None else f"{frame.filename}:{frame.lineno} in {frame.name}"
+
+

@@ -1,0 +1,422 @@
+"""StrategyHost: one strategy's place in a run: what it hears, what it knows, what it asks for.
+
+Receives: reports and events from the engine; plain calls from the user's strategy.
+Gives:    the calls that the engine makes per event (computed once); commands; a picture of orders, positions and money
+          made only of what has been reported.
+Never:    looks at a broker's books: those run ahead of the reports.    Spec: 4.1; DESIGN 8, 9; EXECUTION 1.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any, Protocol
+
+from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
+from tradecore.analytics.performance_statistics import PerformanceStatistics
+from tradecore.domain.account import Account
+from tradecore.domain.execution import Execution
+from tradecore.domain.instant import check_ns, format_ns, to_ns
+from tradecore.domain.instrument import Instrument, Number
+from tradecore.domain.order import Order
+from tradecore.domain.order_events import OrderUpdated, PositionChanged
+from tradecore.domain.order_state import OrderState
+from tradecore.domain.phase import PhaseChanged
+from tradecore.domain.position import Position
+from tradecore.engine.participant import BrokerParticipant, BrokerReport
+from tradecore.engine.subscription import Handler
+from tradecore.engine.timeline import Timeline
+from tradecore.engine.trading_engine import TradingEngine
+from tradecore.errors import (
+    EngineStateError,
+    InvalidOrder,
+    InvalidTime,
+    OrderError,
+    StrategyError,
+    UnknownInstrument,
+    UnknownOrder,
+)
+from tradecore.feeds.merge import Lane
+from tradecore.feeds.timer_feed import OneTimeTimerFeed, RepeatingTimerFeed
+from tradecore.strategy.feed_desk import FeedDesk
+from tradecore.strategy.position_changes import position_changes
+from tradecore.strategy.reported_money import ReportedMoney
+from tradecore.strategy.strategy import CALLBACK_BY_KIND, Strategy
+
+
+class CallbackTrace(Protocol):
+    """Who writes down every callback, for --trace."""
+
+    def record_callback(self, strategy: str, callback: str, ts: int, event: Any) -> None:
+        """A callback is about to be called."""
+        ...
+
+
+class StrategyHost:
+    """Runs one strategy in one engine. `brokers`: those it may use, by name; the first word is `default_broker`."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        name: str,
+        *,
+        engine: TradingEngine,
+        desk: FeedDesk,
+        brokers: dict[str, BrokerParticipant],
+        default_broker: str | None,
+        money: ReportedMoney,
+        analyzer: PerformanceAnalyzer,
+        trace: CallbackTrace | None = None,
+    ) -> None:
+        if strategy._host is not None:  # noqa: SLF001  (the host is the other half of Strategy)
+            raise EngineStateError(f"strategy object {name!r} belongs to a run already; make a new one for each run")
+        strategy._host = self  # noqa: SLF001
+        self.name = name
+        self.is_active = True
+        self.events: dict[str, Sequence[Any]] = {}
+        self.timeline: Timeline = engine.timeline
+        self._strategy = strategy
+        self._engine = engine
+        self._desk = desk
+        self._brokers = brokers
+        self._broker = default_broker
+        self._money = money
+        self._analyzer = analyzer
+        self._trace = trace
+        self._orders: dict[str, Order] = {}
+        self._order_count = 0
+        self._positions: dict[tuple[str, str], Position] = {}
+        self._lanes: dict[str, list[Lane]] = {}
+        self._indicators: dict[str, list[Any]] = {}
+        overridden = self._overridden
+        self._routes_itself = overridden("distribute_event_to_proper_callbacks")
+        self._hears_orders = overridden("on_order_updated")
+        self._hears_executions = overridden("on_execution")
+        self._hears_positions = overridden("on_position_changed")
+
+    # ------------------------------------------------------------------------------------------------- callbacks
+
+    async def start(self) -> None:
+        """Tell the strategy that it may subscribe."""
+        await self._tell("on_start")
+
+    async def stop(self) -> None:
+        """Tell it that the run is over."""
+        await self._tell("on_stop")
+
+    async def change_phase(self, change: PhaseChanged) -> None:
+        """Tell it that a phase began."""
+        if self._overridden("on_phase_changed"):
+            await self._tell("on_phase_changed", change)
+
+    async def fail(self, error: StrategyError) -> None:
+        """Cancel what works, tell on_error, deliver nothing more."""
+        self.is_active = False
+        for order in list(self._orders.values()):
+            self._give_cancel(order)
+        await self._tell("on_error", error.__cause__ if isinstance(error.__cause__, Exception) else error)
+
+    async def _tell(self, label: str, *arguments: Any) -> None:
+        if self._trace is not None:
+            self._trace.record_callback(self.name, label, self.timeline.now, arguments[0] if arguments else None)
+        answer = getattr(self._strategy, label)(*arguments)
+        if answer is not None:
+            await answer
+
+    def _overridden(self, label: str) -> bool:
+        return getattr(type(self._strategy), label) is not getattr(Strategy, label)
+
+    def _handlers_for(self, key: str, event_class: type) -> list[Handler]:
+        """The calls to make for an event of this class under this key: history, indicators, callbacks."""
+        history = self.events[key]
+        assert isinstance(history, deque)
+        handlers = [Handler(history.append, False, self.name, "events")]
+        handlers += [Handler(i.update, False, self.name, f"{type(i).__name__}.update") for i in self._indicators[key]]
+        if self._routes_itself:
+            handlers.append(self._callback("distribute_event_to_proper_callbacks"))
+            return handlers
+        if self._overridden("on_event"):
+            handlers.append(self._callback("on_event"))
+        own = CALLBACK_BY_KIND.get(getattr(event_class, "event_type", ""))
+        if own is not None and self._overridden(own):
+            handlers.append(self._callback(own))
+        return handlers
+
+    def _callback(self, label: str) -> Handler:
+        call: Callable[[Any], Any] = getattr(self._strategy, label)
+        is_async = iscoroutinefunction(call)
+        if label == "distribute_event_to_proper_callbacks" and not is_async:
+            call, is_async = partial(_await_if_needed, call), True
+        if self._trace is not None:
+            call = self._traced(label, call, is_async=is_async)
+        return Handler(call, is_async, self.name, label)
+
+    def _traced(self, label: str, call: Callable[[Any], Any], *, is_async: bool) -> Callable[[Any], Any]:
+        trace = self._trace
+        assert trace is not None
+
+        def traced(event: Any) -> Any:
+            trace.record_callback(self.name, label, self.timeline.now, event)
+            return call(event)
+
+        async def traced_async(event: Any) -> None:
+            trace.record_callback(self.name, label, self.timeline.now, event)
+            await call(event)
+
+        return traced_async if is_async else traced
+
+    # ------------------------------------------------------------------------------------------------ subscriptions
+
+    def subscribe(self, kind: str, name: str, key: str | None, history: int, source: Any) -> None:
+        """Note a subscription; it is carried out at the end of the turn."""
+        key = key or name
+        self._new_key(key, history)
+        open_feed = partial(self._desk.open_series, kind, name, None if source is None else str(source))
+        self._engine.give(self.name, f"subscription {key!r}", partial(self._connect, key, open_feed))
+
+    def add_feed(self, feed: Any, key: str, history: int, live: Any) -> None:
+        """Note a feed of the user's own. live: its live half, used from phase A on; not in a backtest."""
+        if live is not None and not getattr(live, "is_live", False):
+            raise EngineStateError(f"the live half of feed {key!r} has is_live = False; expected a live feed")
+        self._new_key(key, history)
+        self._engine.give(self.name, f"add_event_feed {key!r}", partial(self._connect, key, self._desk.opener(feed)))
+
+    def _new_key(self, key: str, history: int) -> None:
+        if key in self.events:
+            raise EngineStateError(f"key {key!r} is in use by another subscription of {self.name!r}; choose another key=")
+        if history < 1:
+            raise EngineStateError(f"history={history} for key {key!r}; expected at least 1")
+        self.events[key] = deque(maxlen=history)
+        self._indicators[key] = []
+
+    async def _connect(self, key: str, open_lanes: Callable[[], Awaitable[list[Lane]]]) -> None:
+        lanes = self._lanes[key] = await open_lanes()
+        for lane in lanes:
+            self._engine.subscribe(self.name, lane, partial(self._handlers_for, key))
+
+    def unsubscribe(self, key: str) -> None:
+        """End a subscription or a timer at the end of the turn."""
+        if key not in self.events:
+            raise KeyError(f"{self.name!r} has no subscription or timer {key!r}; it has {', '.join(self.events) or 'none'}")
+
+        async def end() -> None:
+            for lane in self._lanes.pop(key, []):
+                self._engine.unsubscribe(self.name, lane)
+            del self.events[key], self._indicators[key]
+
+        self._engine.give(self.name, f"unsubscribe {key!r}", end)
+
+    def add_indicator(self, indicator: Any, key: str) -> None:
+        """Let an indicator hear of a subscription's events before the callbacks do."""
+        if key not in self._indicators:
+            raise KeyError(f"{self.name!r} has no subscription {key!r}; it has {', '.join(self.events) or 'none'}")
+        self._indicators[key].append(indicator)
+
+        async def refresh() -> None:
+            for lane in self._lanes.get(key, []):
+                self._engine.unsubscribe(self.name, lane)
+                self._engine.subscribe(self.name, lane, partial(self._handlers_for, key))
+
+        self._engine.give(self.name, f"add_indicator {key!r}", refresh)
+
+    def add_timer(self, name: str, at: datetime | int) -> None:
+        """A timer that comes once."""
+        at_ns = _instant(at, f"time of timer {name!r}")
+        if at_ns <= self.timeline.now and self._engine.phase is not None:
+            raise InvalidTime(
+                f"timer {name!r} at {format_ns(at_ns)} is not after now, {format_ns(self.timeline.now)}; "
+                "a timer can only be set for the future"
+            )
+        self._add_timer_feed(name, OneTimeTimerFeed(name, at_ns))
+
+    def add_repeating_timer(
+        self, name: str, every: timedelta | int, start: datetime | int | None, end: datetime | int | None
+    ) -> None:
+        """A timer that repeats without drift."""
+        period = every // timedelta(microseconds=1) * 1_000 if isinstance(every, timedelta) else every
+        if type(period) is not int or period < 1:
+            raise InvalidTime(f"timer {name!r} repeats every {every!r}; expected a timedelta or nanoseconds above 0")
+        now = self.timeline.now
+        start_ns = (now // period + 1) * period if start is None else _instant(start, f"start of timer {name!r}")
+        end_ns = None if end is None else _instant(end, f"end of timer {name!r}")
+        self._add_timer_feed(name, RepeatingTimerFeed(name, start_ns, period, end_ns))
+
+    def _add_timer_feed(self, name: str, feed: Any) -> None:
+        self._new_key(name, 1)
+        self._engine.give(self.name, f"timer {name!r}", partial(self._connect, name, self._desk.opener(feed)))
+
+    # ------------------------------------------------------------------------------------------------------ orders
+
+    def submit_order(self, order: Order, broker_name: str | None) -> Order:
+        """Check, number and give an order to its broker at the end of the turn."""
+        if not self.is_active:
+            raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
+        if order.state is not OrderState.INITIALIZED:
+            raise OrderError(
+                f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order for each submit"
+            )
+        broker = self._get_broker(broker_name)
+        order.round_to(self.instrument(order.instrument))
+        check = getattr(broker, "check_order", None)
+        if check is not None:
+            check(order)
+        self._engine.check_in_turn("submit_order")
+        self._order_count += 1
+        order_id = f"{self.name}-{self._order_count}"
+        order.mark_submitted(order_id, self.name, broker.name, self.timeline.now)
+        self._orders[order_id] = order
+        self._engine.give(self.name, "submit_order", partial(broker.submit_order, order), is_order=True)
+        return order
+
+    def cancel_order(self, order: Order) -> None:
+        """Ask the order's broker to cancel it."""
+        self._check_open(order, "cancel_order")
+        self._engine.check_in_turn("cancel_order")
+        self._give_cancel(order)
+
+    def _give_cancel(self, order: Order) -> None:
+        if order.pending_cancel:
+            return
+        order.mark_pending(cancel=True)
+        broker = self._brokers[order.broker]
+        self._engine.give(self.name, "cancel_order", partial(broker.cancel_order, order), is_order=True)
+
+    def cancel_all(self, instrument: str | None) -> None:
+        """Ask for every open order (of an instrument) to be cancelled."""
+        self._engine.check_in_turn("cancel_all_orders")
+        for order in list(self._orders.values()):
+            if instrument in (None, order.instrument):
+                self._give_cancel(order)
+
+    def update_order(
+        self, order: Order, *, quantity: Number | None, price: Number | None, stop_price: Number | None
+    ) -> None:
+        """Ask the order's broker to change it."""
+        self._check_open(order, "update_order")
+        self._engine.check_in_turn("update_order")
+        if quantity is None and price is None and stop_price is None:
+            raise InvalidOrder(f"update of order {order.order_id} changes nothing; give quantity, price or stop_price")
+        for name, new, old in (("price", price, order.price), ("stop_price", stop_price, order.stop_price)):
+            if new is not None and old is None:
+                raise InvalidOrder(f"order {order.order_id} is a {order.order_type.value} order and has no {name}")
+        instrument = self.instrument(order.instrument)
+        new_quantity = None if quantity is None else instrument.quantity(quantity)
+        if new_quantity is not None and new_quantity <= 0:
+            raise InvalidOrder(
+                f"new quantity of order {order.order_id} is {quantity!r}; expected the total wanted, above 0"
+            )
+        order.mark_pending(update=True)
+        broker = self._brokers[order.broker]
+        command = partial(
+            broker.update_order,
+            order,
+            quantity=new_quantity,
+            price=None if price is None else instrument.price(price),
+            stop_price=None if stop_price is None else instrument.price(stop_price),
+        )
+        self._engine.give(self.name, "update_order", command, is_order=True)
+
+    def _check_open(self, order: Order, label: str) -> None:
+        if self._orders.get(order.order_id) is not order:
+            what = f"is {order.state.name}" if order.strategy == self.name else "was not submitted by this strategy"
+            raise UnknownOrder(f"{label}: order {order.order_id or '(not submitted)'} {what}; only an open order will do")
+
+    def _get_broker(self, name: str | None) -> BrokerParticipant:
+        name = name or self._broker
+        if name is None:
+            raise OrderError(f"strategy {self.name!r} has no broker; name one with `broker =` in its table")
+        broker = self._brokers.get(name)
+        if broker is None:
+            raise OrderError(f"broker {name!r} is not defined; defined: {', '.join(sorted(self._brokers)) or 'none'}")
+        return broker
+
+    # ------------------------------------------------------------------------------------------------ what is known
+
+    def open_orders(self, instrument: str | None, broker: str | None) -> list[Order]:
+        """Open orders as reported, at one broker (default: the one in use)."""
+        broker = broker or self._broker
+        return [o for o in self._orders.values() if o.broker == broker and instrument in (None, o.instrument)]
+
+    def position(self, instrument: str, broker: str | None) -> Position:
+        """Position as reported."""
+        broker = broker or self._broker or ""
+        found = self._positions.get((broker, instrument))
+        if found is None:
+            found = Position(instrument, multiplier=self.instrument(instrument).multiplier)
+            self._positions[broker, instrument] = found
+        return found
+
+    def account(self, broker: str | None) -> Account:
+        """Money at a broker as reported."""
+        return self._money.account(self._get_broker(broker).name)
+
+    def instrument(self, instrument: str) -> Instrument:
+        """Definition. Raises: UnknownInstrument."""
+        found = self._engine.instruments.get(instrument)
+        if found is None:
+            raise UnknownInstrument(instrument, list(self._engine.instruments))
+        return found
+
+    def statistics(self) -> PerformanceStatistics:
+        """Performance so far."""
+        return self._analyzer.statistics()
+
+    def stop_run(self) -> None:
+        """End the run early."""
+        self._engine.check_in_turn("stop_run")
+        self._engine.request_stop()
+
+    # ----------------------------------------------------------------------------------------------------- reports
+
+    async def receive(self, report: BrokerReport) -> None:
+        """Take a report in, whole, and only then tell the callbacks: order, execution, position, in this order."""
+        change = report.order
+        order = self._orders.get(change.order_id)
+        if order is not None:
+            order.apply_report(change)
+            if order.state.is_finished:
+                del self._orders[change.order_id]
+        execution = report.execution
+        changes: list[PositionChanged] = []
+        bus = self._engine.bus
+        if execution is not None:
+            before = self.position(execution.instrument, execution.broker)
+            after = before.after(execution.signed_quantity, execution.price, execution.ts_event, execution.commission)
+            self._positions[execution.broker, execution.instrument] = after
+            self._money.take(execution, after.multiplier)
+            if self._hears_positions or bus.is_heard(PositionChanged):
+                changes = position_changes(self.name, execution, before, after, self.timeline.now)
+        update = None
+        if order is not None and (self._hears_orders or bus.is_heard(OrderUpdated)):
+            update = OrderUpdated(order.snapshot(), change.ts_event, self.timeline.now)
+        if self.is_active:
+            await self._tell_of(update, execution, changes)
+        for message in (update, execution, *changes):
+            if message is not None:
+                bus.publish(message)
+
+    async def _tell_of(
+        self, update: OrderUpdated | None, execution: Execution | None, changes: list[PositionChanged]
+    ) -> None:
+        if update is not None and self._hears_orders:
+            await self._tell("on_order_updated", update)
+        if execution is not None and self._hears_executions:
+            await self._tell("on_execution", execution)
+        if self._hears_positions:
+            for change in changes:
+                await self._tell("on_position_changed", change)
+
+
+async def _await_if_needed(call: Callable[[Any], Any], event: Any) -> None:
+    answer = call(event)
+    if answer is not None:
+        await answer
+
+
+def _instant(moment: datetime | int, what: str) -> int:
+    return check_ns(moment, what) if isinstance(moment, int) else to_ns(moment)
+
+
