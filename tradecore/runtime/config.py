@@ -32,13 +32,13 @@ from tradecore.runtime.config_mistakes import (
     WRONG_TYPE,
     ConfigMistake,
     MistakeLog,
-    find_nearest,
 )
 from tradecore.runtime.config_names import check_name
 from tradecore.runtime.config_scalars import BAD, describe
 from tradecore.runtime.config_source import ConfigSource, SourceProblem, parse_config_text, read_config_source
 from tradecore.runtime.config_strategies import check_strategies
 from tradecore.runtime.config_tables import TableReader
+from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.run_config import (
     DELAYED_EVENT_TYPES,
     DataSettings,

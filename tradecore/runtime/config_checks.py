@@ -20,10 +20,10 @@ from tradecore.runtime.config_mistakes import (
     DUPLICATE,
     UNKNOWN_NAME,
     MistakeLog,
-    find_nearest,
 )
 from tradecore.runtime.config_names import check_known_instrument, check_name
 from tradecore.runtime.config_scalars import describe
+from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.run_config import STORAGE_URL_DEFAULT
 from tradecore.runtime.toml_places import KeyPath
 

@@ -12,8 +12,9 @@ from typing import Final
 
 from tradecore.domain.instrument import check_instrument_id
 from tradecore.errors import InvalidName
-from tradecore.runtime.config_mistakes import BAD_NAME, UNKNOWN_NAME, MistakeLog, find_nearest
+from tradecore.runtime.config_mistakes import BAD_NAME, UNKNOWN_NAME, MistakeLog
 from tradecore.runtime.config_scalars import describe
+from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.toml_places import KeyPath
 
 _NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")

@@ -23,8 +23,8 @@ from tradecore.runtime.config_mistakes import (
     UNKNOWN_WORD,
     WRONG_TYPE,
     MistakeLog,
-    find_nearest,
 )
+from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.toml_places import KeyPath
 
 

@@ -21,10 +21,10 @@ from tradecore.runtime.config_mistakes import (
     STRATEGY_PARAMS,
     UNKNOWN_NAME,
     MistakeLog,
-    find_nearest,
 )
 from tradecore.runtime.config_names import check_known_instrument, check_name, is_instrument_id
 from tradecore.runtime.config_scalars import describe, is_sensible_number
+from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.strategy_reference import StrategyProblem, load_strategy_class, read_params
 from tradecore.runtime.toml_places import KeyPath
 

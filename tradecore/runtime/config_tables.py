@@ -16,8 +16,9 @@ import msgspec
 
 from tradecore.errors import InvalidName
 from tradecore.runtime.config_limits import CHECKS, RANGES, WORDS, NumberRange
-from tradecore.runtime.config_mistakes import BAD_NAME, MISSING_KEY, UNKNOWN_KEY, MistakeLog, find_nearest
+from tradecore.runtime.config_mistakes import BAD_NAME, MISSING_KEY, UNKNOWN_KEY, MistakeLog
 from tradecore.runtime.config_scalars import ARTICLES, BAD, EXAMPLES, ScalarReader
+from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.toml_places import KeyPath
 
 

@@ -22,17 +22,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tradecore.domain.bar_type import BarType
-from tradecore.errors import InvalidName
-from tradecore.runtime.config_mistakes import find_nearest
+from tradecore.errors import ConfigError, InvalidName, StrategyError
 from tradecore.runtime.config_scalars import describe
-
-try:  # INTERIM
-    from tradecore.strategy.strategy import Strategy
-except ImportError:
-
-    class Strategy:  # type: ignore[no-redef]
-        pass
-
+from tradecore.runtime.nearest_name import find_nearest
+from tradecore.strategy.strategy import Strategy
 
 _PATH: Final = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
 _OWN_FOLDER: Final = str(Path(__file__).resolve().parent)
@@ -82,6 +75,20 @@ def load_strategy_class(path: str) -> type[Strategy] | StrategyProblem:
         what = f"class {class_name} is no Strategy" if isinstance(found, type) else f"{class_name} is no class"
         return StrategyProblem("import", None, what, f"write class {class_name}(tradecore.Strategy)")
     return found
+
+
+def create_strategy(path: str, params: Mapping[str, Any]) -> Strategy:
+    """The strategy that a [[strategies]] table describes, made with params as `read_params` gave them.
+
+    Raises: ConfigError when the path names no strategy; StrategyError when its __init__ raises.
+    """
+    strategy = load_strategy_class(path)
+    if isinstance(strategy, StrategyProblem):
+        raise ConfigError(path, [f"error {strategy.problem}  help: {strategy.help}"])
+    try:
+        return strategy(**params)
+    except Exception as error:  # foreign code: the original is the cause, and its traceback names the user's line
+        raise StrategyError(strategy.__name__, "__init__", _user_line(error) or path, error) from error
 
 
 def read_params(strategy: type[Strategy], params: Mapping[str, Any]) -> tuple[dict[str, Any], list[StrategyProblem]]:
