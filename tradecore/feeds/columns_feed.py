@@ -1,0 +1,242 @@
+"""Columns feeds: history from columns in memory, without a store.
+
+Receives: columns (lists, array.array, numpy arrays), checked once when the feed is made.
+Gives:    bars, trades or quotes, built a batch at a time: 10 million rows never exist as events at once.
+Never:    checks again while it runs: the columns must not be changed meanwhile.    Spec: 2.2; DESIGN 5, 12.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
+
+from tradecore.domain.bar import Bar
+from tradecore.domain.bar_type import BarType
+from tradecore.domain.event import CROSSED, SIZE_UNKNOWN
+from tradecore.domain.instant import MAX_NS, MIN_NS
+from tradecore.domain.instrument import check_instrument_id
+from tradecore.domain.quote_tick import QuoteTick
+from tradecore.domain.trade_tick import Aggressor, TradeTick
+from tradecore.errors import InvalidEvent
+from tradecore.feeds.column_checks import (
+    check_ascending,
+    check_lengths,
+    check_not_below,
+    first_below,
+    to_floats,
+    to_times,
+)
+from tradecore.feeds.event_feed import BaseFeed
+from tradecore.feeds.series_key import SeriesKey
+from tradecore.storage.market_data_storage import Series
+
+Times = Sequence[int] | Any
+"""Int nanoseconds since 1970 UTC: a list, an array("q"), or a numpy array of int64."""
+
+Floats = Sequence[float] | Any
+"""Finite numbers: a list, an array("d"), or a numpy array of float64."""
+
+
+class ColumnsFeed(BaseFeed):
+    """What the three kinds share. rows: how many there are; start_ns, end_ns: only rows within them are given."""
+
+    is_trusted = True
+
+    def __init__(
+        self,
+        series: Series,
+        ts_event: Times,
+        ts_received: Times | None,
+        columns: dict[str, Any],
+        *,
+        name: str | None,
+        start_ns: int,
+        end_ns: int,
+    ) -> None:
+        super().__init__(name or str(series), [series.kind])
+        self.series = series
+        self.series_key = SeriesKey.of(series.kind, series.name)
+        self.start_ns, self.end_ns = start_ns, end_ns
+        self.last_ts: int | None = None
+        self.is_coincident = ts_received is None
+        self._ts_event = to_times(self.name, "ts_event", ts_event)
+        self._ts_received = None if ts_received is None else to_times(self.name, "ts_received", ts_received)
+        self._columns = columns
+        received = {} if self._ts_received is None else {"ts_received": self._ts_received}
+        self.rows = check_lengths(self.name, {"ts_event": self._ts_event, **received, **columns})
+        check_ascending(self.name, self._ts_event)
+        self._position = bisect_left(self._ts_event, start_ns)
+        self._stop = bisect_right(self._ts_event, end_ns)
+
+    async def next_batch(self, limit: int) -> list[Any]:
+        """1..limit events; [] at the end."""
+        first, stop = self._position, min(self._position + limit, self._stop)
+        if self._finished or first >= stop:
+            self._finished = True
+            return []
+        times = self._ts_event[first:stop].tolist()
+        received = times if self._ts_received is None else self._ts_received[first:stop].tolist()
+        batch = self._build(first, stop, times, received)
+        self._position = stop
+        self.last_ts = times[-1]
+        return batch
+
+    def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
+        raise NotImplementedError
+
+    def _slice(self, name: str, first: int, stop: int) -> list[Any]:
+        values: list[Any] = self._columns[name][first:stop].tolist()
+        return values
+
+
+class BarColumnsFeed(ColumnsFeed):
+    """Bars of columns. ts_event: ends. volume None: the source gives none (SIZE_UNKNOWN).
+
+    Raises: InvalidEvent (lengths, NaN, infinities, high below low, open or close outside, negative volume),
+    InvalidTime, FeedOutOfOrder.
+    """
+
+    def __init__(
+        self,
+        bar_type: BarType | str,
+        ts_event: Times,
+        open: Floats,  # noqa: A002  (the field's own word)
+        high: Floats,
+        low: Floats,
+        close: Floats,
+        volume: Floats | None = None,
+        *,
+        ts_received: Times | None = None,
+        name: str | None = None,
+        start_ns: int = MIN_NS,
+        end_ns: int = MAX_NS,
+    ) -> None:
+        self.bar_type = BarType.parse(bar_type)
+        series = Series("bar", self.bar_type.name)
+        label = name or str(series)
+        given = {"open": open, "high": high, "low": low, "close": close}
+        columns = {key: to_floats(label, key, values) for key, values in given.items()}
+        self._has_volume = volume is not None
+        if volume is not None:
+            columns["volume"] = to_floats(label, "volume", volume, least=0.0)
+        super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
+        check_not_below(label, "high", columns["high"], "low", columns["low"])
+        for inner in ("open", "close"):
+            check_not_below(label, "high", columns["high"], inner, columns[inner])
+            check_not_below(label, inner, columns[inner], "low", columns["low"])
+
+    def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
+        prices = [self._slice(key, first, stop) for key in ("open", "high", "low", "close")]
+        if self._has_volume:
+            return list(map(Bar, repeat(self.bar_type), times, received, *prices, self._slice("volume", first, stop)))
+        absent = (repeat(0.0), repeat(SIZE_UNKNOWN))
+        return list(map(Bar, repeat(self.bar_type), times, received, *prices, *absent))
+
+
+class TradeColumnsFeed(ColumnsFeed):
+    """Trades of columns. size None: the source gives none (SIZE_UNKNOWN). aggressor: Aggressor values 0, 1, 2.
+
+    Raises: InvalidEvent (lengths, NaN, infinities, negative sizes, other aggressors), InvalidTime, FeedOutOfOrder.
+    """
+
+    def __init__(
+        self,
+        instrument: str,
+        ts_event: Times,
+        price: Floats,
+        size: Floats | None = None,
+        aggressor: Sequence[int] | Any | None = None,
+        *,
+        ts_received: Times | None = None,
+        name: str | None = None,
+        start_ns: int = MIN_NS,
+        end_ns: int = MAX_NS,
+    ) -> None:
+        self.instrument = check_instrument_id(instrument)
+        series = Series("trade_tick", instrument)
+        label = name or str(series)
+        columns = {"price": to_floats(label, "price", price)}
+        if size is not None:
+            columns["size"] = to_floats(label, "size", size, least=0.0)
+        if aggressor is not None:
+            columns["aggressor"] = _to_aggressors(label, aggressor)
+        super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
+
+    def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
+        columns: list[Any] = [repeat(self.instrument), times, received, self._slice("price", first, stop)]
+        has_size, has_aggressor = "size" in self._columns, "aggressor" in self._columns
+        columns.append(self._slice("size", first, stop) if has_size else repeat(0.0))
+        if has_aggressor:
+            columns.append(map(_AGGRESSORS.__getitem__, self._slice("aggressor", first, stop)))
+        elif not has_size:
+            columns.append(repeat(Aggressor.UNKNOWN))
+        if not has_size:
+            columns += [repeat(None), repeat(SIZE_UNKNOWN)]
+        return list(map(TradeTick, *columns))
+
+
+class QuoteColumnsFeed(ColumnsFeed):
+    """Quotes of columns. Sizes None: the source gives none (SIZE_UNKNOWN). Crossed rows are flagged CROSSED.
+
+    Raises: InvalidEvent (lengths, NaN, infinities, negative sizes, one size column alone), InvalidTime, FeedOutOfOrder.
+    """
+
+    def __init__(
+        self,
+        instrument: str,
+        ts_event: Times,
+        bid_price: Floats,
+        ask_price: Floats,
+        bid_size: Floats | None = None,
+        ask_size: Floats | None = None,
+        *,
+        ts_received: Times | None = None,
+        name: str | None = None,
+        start_ns: int = MIN_NS,
+        end_ns: int = MAX_NS,
+    ) -> None:
+        self.instrument = check_instrument_id(instrument)
+        series = Series("quote_tick", instrument)
+        label = name or str(series)
+        if (bid_size is None) != (ask_size is None):
+            raise InvalidEvent(f"feed {label!r}: only one of bid_size and ask_size is given; give both or neither")
+        columns = {
+            "bid_price": to_floats(label, "bid_price", bid_price),
+            "ask_price": to_floats(label, "ask_price", ask_price),
+        }
+        self._has_sizes = bid_size is not None
+        if self._has_sizes:
+            columns["bid_size"] = to_floats(label, "bid_size", bid_size, least=0.0)
+            columns["ask_size"] = to_floats(label, "ask_size", ask_size, least=0.0)
+        super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
+        self._has_crossed = first_below(columns["ask_price"], columns["bid_price"]) is not None
+
+    def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
+        bids, asks = self._slice("bid_price", first, stop), self._slice("ask_price", first, stop)
+        sizes: list[Any] = [repeat(0.0), repeat(0.0)]
+        if self._has_sizes:
+            sizes = [self._slice("bid_size", first, stop), self._slice("ask_size", first, stop)]
+        flags = 0 if self._has_sizes else SIZE_UNKNOWN
+        tail: list[Any] = []
+        if self._has_crossed:
+            tail = [repeat(0), [flags | CROSSED if bid > ask else flags for bid, ask in zip(bids, asks, strict=True)]]
+        elif flags:
+            tail = [repeat(0), repeat(flags)]
+        return list(map(QuoteTick, repeat(self.instrument), times, received, bids, sizes[0], asks, sizes[1], *tail))
+
+
+_AGGRESSORS = tuple(Aggressor)  # in the order of their values 0, 1, 2
+
+
+def _to_aggressors(feed: str, values: Any) -> Any:
+    plain = values if hasattr(values, "dtype") else [v.value if isinstance(v, Aggressor) else v for v in values]
+    codes = to_times(feed, "aggressor", plain)
+    if len(codes) and not (int(min(codes)) >= 0 and int(max(codes)) < len(_AGGRESSORS)):
+        row = next(i for i, code in enumerate(codes, 1) if not 0 <= code < len(_AGGRESSORS))
+        raise InvalidEvent(
+            f"feed {feed!r}: column aggressor has {int(codes[row - 1])} in row {row}; expected 0 (unknown), "
+            "1 (buyer) or 2 (seller)"
+        )
+    return codes
