@@ -14,7 +14,9 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     │   └── UnknownOrder
     ├── FeedError
     │   ├── FeedOutOfOrder      a historical feed that goes back in time
-    │   └── FeedFinished
+    │   ├── FeedFinished
+    │   ├── FeedOverflow        a push into a full feed whose policy is FAIL
+    │   └── FeedMismatch        a feed that does not suit what is to be made of it
     ├── EngineError
     │   ├── EngineStateError    a call that the engine cannot take in its present state
     │   ├── TurnLimitExceeded   a thousand rounds at one instant
@@ -26,8 +28,12 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     │   ├── StorageConflict     same identity, other values
     │   └── SeriesNotFound
     ├── ImportDataError         rows of an input file that cannot be taken; names file and lines
+    ├── ImportSettingsError     words about an import that cannot be meant
+    ├── ImportIncomplete        the store failed in the middle of a large import; names what it has
+    ├── ExportDataError         a file that cannot be written, or a series that a format cannot hold
     ├── ConfigError             all mistakes of a configuration at once
     ├── DataMissing             a run asks for data that the store does not have
+    ├── StatisticsError         a record or a question that no statistics can answer
     ├── RunFolderError          results could not be written
     └── RunningLoopError        a sync wrapper called inside a running event loop
 """
@@ -37,7 +43,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class TradecoreError(Exception):
@@ -125,6 +131,21 @@ class FeedFinished(FeedError):
     """An event was pushed into a feed that has been closed."""
 
 
+class FeedOverflow(FeedError):
+    """An event was pushed into a full feed whose overflow policy is FAIL; the event was not taken."""
+
+    def __init__(self, feed: str, capacity: int) -> None:
+        super().__init__(
+            f"feed {feed!r} is full: {capacity} events wait to be read. Push more slowly, raise its capacity, "
+            "or make it with overflow=Overflow.WAIT"
+        )
+        self.feed, self.capacity = feed, capacity
+
+
+class FeedMismatch(FeedError):
+    """A source that cannot make the bars asked for: another instrument, another price, a step that does not divide."""
+
+
 # ---------------------------------------------------------------------------------------------------------- engine
 
 
@@ -183,6 +204,15 @@ class StorageConflict(StorageError):
 class SeriesNotFound(StorageError, LookupError):
     """A series that the store does not have."""
 
+    def __init__(self, url: str, series: object, known: Iterable[object] = ()) -> None:
+        names = sorted(map(str, known))
+        listed = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+        super().__init__(
+            f"{url} has no series {str(series)!r}; it has {listed or 'none'}. "
+            "Import it with `tradecore data import`, or correct the name."
+        )
+        self.url, self.series, self.known = url, series, tuple(names)
+
 
 class ImportDataError(TradecoreError):
     """Rows of an input file that cannot be taken; nothing of the file was imported."""
@@ -195,6 +225,33 @@ class ImportDataError(TradecoreError):
         more = f"\n  ... and {total - len(problems)} more" if total > len(problems) else ""
         super().__init__(f"{path}: {total} problem{'s' if total != 1 else ''}; nothing was imported\n{shown}{more}")
         self.path, self.problems, self.total = path, tuple(problems), total
+
+
+class ImportSettingsError(TradecoreError, ValueError):
+    """Words about an import that cannot be meant; nothing was read."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("the import settings cannot be meant:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class ImportIncomplete(StorageError):
+    """The store failed in the middle of an import too large for one append; the original error is `__cause__`."""
+
+    def __init__(self, path: str, stored: int, total: int, cause: BaseException) -> None:
+        super().__init__(
+            f"{path}: the store failed after {stored} of {total} events: {cause}. "
+            "What was stored is sound; repair the store and import again: it adds the rest and repeats nothing."
+        )
+        self.path, self.stored, self.total = path, stored, total
+
+
+class ExportDataError(TradecoreError):
+    """A file that cannot be written, or a series that the format cannot hold; no file is left half-written."""
+
+    exit_code = 4
 
 
 # --------------------------------------------------------------------------------------------------- configuration
@@ -216,6 +273,10 @@ class DataMissing(TradecoreError):
     """A run asks for a series, or a stretch of one, that the store does not have."""
 
     exit_code = 4
+
+
+class StatisticsError(TradecoreError, ValueError):
+    """A record that statistics cannot take, or a question they cannot answer; what they held is unchanged."""
 
 
 class RunFolderError(TradecoreError):
