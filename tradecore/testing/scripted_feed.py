@@ -23,23 +23,24 @@ class Pause:
 
 
 class Gate:
-    """Wait until the test calls `open()`. `is_waiting` tells that the feed has come to it."""
+    """Wait until the test calls `open()`; `await gate.reached()` returns once something waits at it."""
 
     def __init__(self) -> None:
-        self._signal = Signal()
-        self.is_waiting = False
+        self._is_open = Signal()
+        self._is_reached = Signal()
 
     def open(self) -> None:
-        """Let the feed go on."""
-        self._signal.set()
+        """Let whoever waits go on."""
+        self._is_open.set()
 
     async def wait(self) -> None:
         """Return once it is open."""
-        self.is_waiting = True
-        try:
-            await self._signal.wait()
-        finally:
-            self.is_waiting = False
+        self._is_reached.set()
+        await self._is_open.wait()
+
+    async def reached(self) -> None:
+        """Return once somebody has come to it."""
+        await self._is_reached.wait()
 
 
 class ScriptedFeed(BaseFeed):
