@@ -2,7 +2,8 @@
 
 Receives: feeds, historical first; timers; the delays between a venue saying something and us hearing it.
 Gives:    `next_window()`: deliveries strictly before a mark, complete and in order; None when all is over.
-Never:    decides the order itself (feeds/merge.py does), never touches brokers or strategies.    Spec: 3.1; DESIGN 4, 5.
+Never:    decides the order itself (feeds/merge.py does), never touches brokers or strategies.
+          Spec: 3.1; DESIGN 4, 5.
 
 The mark is the smallest last event time of the unfinished historical feeds: before it, nothing can be missing.
 """
@@ -27,6 +28,7 @@ from tradecore.feeds.merge import (
 )
 from tradecore.feeds.order_check import check_order
 from tradecore.feeds.own_event import stamp_own_event
+
 
 class Delays(Protocol):
     """What the queue needs of the DelaySimulator."""
@@ -63,7 +65,6 @@ class EventQueue:
         self._numbers = 0
         self._last_delivery: int | None = None
         self._last_mark: int | None = None
-        self.events_before_start = 0
 
     @property
     def lanes(self) -> list[Lane]:
@@ -92,17 +93,16 @@ class EventQueue:
         if rank is not None:
             self._known_series.add(identity)
         lane = Lane(feed, self._numbers, None if rank is None else series, rank)
-        if after_ns is not None and is_timer:
-            feed.skip_before(after_ns + 1)
-        elif after_ns is not None:
-            lane.drop_until = after_ns + 1
-        elif self._start_ns is not None and not is_timer:
-            lane.drop_until = self._start_ns
+        first_ns = self._start_ns if after_ns is None else after_ns + 1
+        if first_ns is not None and is_timer:
+            feed.skip_before(first_ns)
+        elif first_ns is not None:
+            lane.drop_until = first_ns
         (self._timers if is_timer else self._lanes).append(lane)
         return lane
 
     async def attach(self, feed: Any, now: int, mark: int) -> tuple[Lane, list[Any], Iterator[Any]]:
-        """Add a feed in the middle of a window: its lane, what brokers must load, and its deliveries before the mark."""
+        """Add a feed in the middle of a window: its lane, what brokers load, and its deliveries before the mark."""
         lane = self.add(feed, after_ns=now)
         if lane in self._timers:
             return lane, [], self._timer_events(lane, mark)

@@ -44,6 +44,7 @@ class Route:
         self.calls[:] = [handler.call for handler in handlers]
         self.pairs[:] = [(handler.call, handler.is_async) for handler in handlers]
 
+
 class Subscription:
     """A strategy's wish for the events of one lane. handlers_for: the calls it wants for a class of events."""
 

@@ -15,6 +15,7 @@ import asyncio
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
 from pathlib import Path
@@ -162,8 +163,8 @@ class TradingEngine:
         """Raises EngineStateError unless one of the engine's callbacks is running, in its own task."""
         if self._task is None or asyncio.current_task() is not self._task:
             raise EngineStateError(
-                f"{label} was called outside a callback of a running engine; in replay only callbacks may give commands, "
-                "or the result would depend on timing"
+                f"{label} was called outside a callback of a running engine; in replay only callbacks may give "
+                "commands, or the result would depend on timing"
             )
 
     def request_stop(self) -> None:
@@ -204,8 +205,7 @@ class TradingEngine:
             for event_class in (OneTimeEvent, RepeatingEvent):
                 self._subscriptions.open_lane(lane, event_class, lane.series)
         else:
-            event_class = _CLASSES[lane.series.kind]
-            self._subscriptions.open_lane(lane, event_class, _series_key(lane.series))
+            self._subscriptions.open_lane(lane, _CLASSES[lane.series.kind], _series_key(lane.series))
 
     # ------------------------------------------------------------------------------------------------------ the run
 
@@ -270,7 +270,7 @@ class TradingEngine:
         self.phase = phase
         for strategy in self._by_name():
             if strategy.is_active:
-                await self._guarded(strategy, "on_phase_changed", lambda s=strategy: s.change_phase(change))
+                await self._guarded(strategy, "on_phase_changed", partial(strategy.change_phase, change))
         self.bus.publish(change)
 
     def _by_name(self) -> list[StrategyParticipant]:
@@ -279,9 +279,7 @@ class TradingEngine:
     def _tell_progress(self, *, done: bool) -> None:
         if self._progress is not None:
             settings = self.settings
-            self._progress(
-                Progress(self.events_delivered, self.timeline.now, settings.start_ns, settings.end_ns, done)
-            )
+            self._progress(Progress(self.events_delivered, self.timeline.now, settings.start_ns, settings.end_ns, done))
 
     # ------------------------------------------------------------------------------------------------------- windows
 
@@ -312,7 +310,7 @@ class TradingEngine:
         for broker in self._brokers:
             broker.end_window(window.mark)
 
-    def _stretch(self, event: Any, rest: Iterator[Any], route: Route | None) -> Any:
+    def _stretch(self, first: Any, rest: Iterator[Any], route: Route | None) -> Any:
         """Deliver until something is due, a command was given or a callback raised; the next event, or None.
 
         This is the loop that a run spends its time in.
@@ -320,10 +318,11 @@ class TradingEngine:
         timeline, given, due = self.timeline, self._given, self._due
         calls: Sequence[Call] = ()
         call: Call | None = None
+        event = first
         try:
             if route is not None:
                 calls = route.calls
-                for event in chain((event,), rest):  # noqa: B020, PLR1704  (the first event was taken off already)
+                for event in chain((first,), rest):
                     ts = event.ts_received
                     if ts >= due:
                         return event
@@ -334,7 +333,7 @@ class TradingEngine:
                         return next(rest, None)
                 return None
             table = self._subscriptions.calls
-            for event in chain((event,), rest):  # noqa: B020, PLR1704
+            for event in chain((first,), rest):
                 ts = event.ts_received
                 if ts >= due:
                     return event
@@ -342,7 +341,7 @@ class TradingEngine:
                 cls = type(event)
                 if cls is Envelope:
                     calls = self._subscriptions.route_of(event).calls
-                    event = event.event  # noqa: PLW2901
+                    event = event.event
                 else:
                     calls = table[cls][event.series]
                 for call in calls:
@@ -350,19 +349,20 @@ class TradingEngine:
                 if given:
                     return next(rest, None)
             return None
-        except Exception as error:  # noqa: BLE001  (a strategy's: told to it, then raised or kept apart by policy)
+        except Exception as error:
             self._note_raised(error, event, call, calls)
             return next(rest, None)
 
-    async def _stretch_async(self, event: Any, rest: Iterator[Any], route: Route | None) -> Any:
+    async def _stretch_async(self, first: Any, rest: Iterator[Any], route: Route | None) -> Any:
         """The same for strategies with `async def` callbacks, awaited in place, one at a time."""
         timeline, given, due = self.timeline, self._given, self._due
         subscriptions = self._subscriptions
         table = subscriptions.pairs
         call: Call | None = None
         pairs = route.pairs if route is not None else []
+        event = first
         try:
-            for event in chain((event,), rest):  # noqa: B020, PLR1704
+            for event in chain((first,), rest):
                 ts = event.ts_received
                 if ts >= due:
                     return event
@@ -371,7 +371,7 @@ class TradingEngine:
                     cls = type(event)
                     if cls is Envelope:
                         pairs = subscriptions.route_of(event).pairs
-                        event = event.event  # noqa: PLW2901
+                        event = event.event
                     else:
                         pairs = table[cls][event.series]
                 for call, is_async in pairs:
@@ -382,7 +382,7 @@ class TradingEngine:
                 if given:
                     return next(rest, None)
             return None
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self._note_raised(error, event, call, [pair[0] for pair in pairs])
             return next(rest, None)
 
@@ -452,7 +452,7 @@ class TradingEngine:
     async def _carry_out(self, command: Command) -> None:
         try:
             await command.carry_out()
-        except Exception as error:  # noqa: BLE001  (a command's error is its strategy's)
+        except Exception as error:
             await self._strategy_raised(command.strategy, command.label, error)
 
     async def _serve_brokers(self, ts: int) -> None:
@@ -464,7 +464,7 @@ class TradingEngine:
                     strategy = self._strategies[report.strategy]
                     try:
                         await strategy.receive(report)
-                    except Exception as error:  # noqa: BLE001
+                    except Exception as error:
                         await self._strategy_raised(strategy.name, "on_order_updated or on_execution", error)
 
     async def _deliver(self, event: Any) -> None:
@@ -481,7 +481,7 @@ class TradingEngine:
                     await handler.call(event)
                 else:
                     handler.call(event)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 await self._strategy_raised(handler.owner, handler.label, error)
 
     def _refresh_due(self) -> None:
@@ -510,7 +510,9 @@ class TradingEngine:
 
     def _choose_sources(self) -> None:
         sources = [
-            Source(lane.series.kind, lane.series.name, _instrument(lane.series), getattr(lane.feed, "made_by_run", False))
+            Source(
+                lane.series.kind, lane.series.name, _instrument(lane.series), getattr(lane.feed, "made_by_run", False)
+            )
             for lane in self._queue.lanes
             if lane.rank is not None and not getattr(lane.feed, "is_timer", False)
         ]
@@ -578,7 +580,7 @@ class TradingEngine:
     async def _guarded(self, strategy: StrategyParticipant, label: str, call: Callable[[], Any]) -> None:
         try:
             await call()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             await self._strategy_raised(strategy.name, label, error)
 
     async def _strategy_raised(self, name: str, label: str, error: Exception) -> None:
@@ -618,5 +620,3 @@ def _place(error: BaseException) -> str:
     own = [frame for frame in frames if is_user_frame(frame.filename)]
     frame = (own or frames)[-1] if frames else None
     return "no traceback" if frame is None else f"{frame.filename}:{frame.lineno} in {frame.name}"
-
-

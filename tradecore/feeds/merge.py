@@ -84,8 +84,10 @@ class Lane:
     than the last mark because they were delayed. last_ts: event time of the newest event that was fetched.
     """
 
-    __slots__ = ("carried", "drop_until", "error", "feed", "finished", "held", "is_coincident", "last_ts", "number", "rank",
-                 "rows", "series", "taken")  # fmt: skip
+    __slots__ = (
+        "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident", "last_ts", "number",
+        "rank", "rows", "series", "taken",
+    )  # fmt: skip
 
     def __init__(self, feed: Any, number: int, series: Any, rank: Rank | None) -> None:
         self.feed = feed

@@ -53,9 +53,7 @@ class FeedDesk:
         known = self._feeds.get(id(feed))
         if known is not None:
             return known[1]
-        lanes: list[Lane] = []
         # A MixedFeed hands its parts to the queue rather than merging them itself.
-        for part in getattr(feed, "parts", None) or [feed]:
-            lanes.append(await self._engine.attach(part))  # noqa: PERF401
+        lanes = [await self._engine.attach(part) for part in getattr(feed, "parts", None) or [feed]]
         self._feeds[id(feed)] = (feed, lanes)  # the feed is kept, so that its id stays its own
         return lanes

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tradecore.domain.account import Account
 from tradecore.domain.bar import Bar
@@ -52,7 +52,7 @@ class Strategy:
 
     _host: StrategyHost | None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Strategy:  # noqa: ARG004, PYI034
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Set the base state, so that a subclass need not call `super().__init__()`."""
         self = super().__new__(cls)
         self._host = None
@@ -265,5 +265,3 @@ async def _one_after_the_other(first: Awaitable[None], callback: Any, event: Any
     second = callback(event)
     if second is not None:
         await second
-
-

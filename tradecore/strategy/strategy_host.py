@@ -186,7 +186,9 @@ class StrategyHost:
 
     def _new_key(self, key: str, history: int) -> None:
         if key in self.events:
-            raise EngineStateError(f"key {key!r} is in use by another subscription of {self.name!r}; choose another key=")
+            raise EngineStateError(
+                f"key {key!r} is in use by another subscription of {self.name!r}; choose another key="
+            )
         if history < 1:
             raise EngineStateError(f"history={history} for key {key!r}; expected at least 1")
         self.events[key] = deque(maxlen=history)
@@ -200,7 +202,9 @@ class StrategyHost:
     def unsubscribe(self, key: str) -> None:
         """End a subscription or a timer at the end of the turn."""
         if key not in self.events:
-            raise KeyError(f"{self.name!r} has no subscription or timer {key!r}; it has {', '.join(self.events) or 'none'}")
+            raise KeyError(
+                f"{self.name!r} has no subscription or timer {key!r}; it has {', '.join(self.events) or 'none'}"
+            )
 
         async def end() -> None:
             for lane in self._lanes.pop(key, []):
@@ -255,9 +259,7 @@ class StrategyHost:
         if not self.is_active:
             raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
         if order.state is not OrderState.INITIALIZED:
-            raise OrderError(
-                f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order for each submit"
-            )
+            raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
         broker = self._get_broker(broker_name)
         order.round_to(self.instrument(order.instrument))
         check = getattr(broker, "check_order", None)
@@ -322,7 +324,9 @@ class StrategyHost:
     def _check_open(self, order: Order, label: str) -> None:
         if self._orders.get(order.order_id) is not order:
             what = f"is {order.state.name}" if order.strategy == self.name else "was not submitted by this strategy"
-            raise UnknownOrder(f"{label}: order {order.order_id or '(not submitted)'} {what}; only an open order will do")
+            raise UnknownOrder(
+                f"{label}: order {order.order_id or '(not submitted)'} {what}; only an open order will do"
+            )
 
     def _get_broker(self, name: str | None) -> BrokerParticipant:
         name = name or self._broker
@@ -418,5 +422,3 @@ async def _await_if_needed(call: Callable[[Any], Any], event: Any) -> None:
 
 def _instant(moment: datetime | int, what: str) -> int:
     return check_ns(moment, what) if isinstance(moment, int) else to_ns(moment)
-
-
