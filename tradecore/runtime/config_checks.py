@@ -158,6 +158,9 @@ def check_brokers(good: Good, names: Iterable[str], known: list[str] | None, log
                     f'"same_close" executes on the bar that caused the order, so there can be no latency ({slow[0]})',
                     help_='write bar_fill = "next_open", or take the latency out',
                 )
+        if good.get((*path, "cash")) == {}:
+            help_ = "write cash = { USD = 100000 }"
+            log.add(CONTRADICTION, (*path, "cash"), "an account without any money cannot trade", help_=help_)
         for key in ("match_on", "spread"):
             for instrument in good.get((*path, key), {}):
                 check_known_instrument(instrument, known, (*path, key, instrument), log)

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from tradecore.domain.instant import to_ns
+from tradecore.domain.instant import check_ns, to_ns
 from tradecore.errors import InvalidTime
 from tradecore.runtime.config_limits import DECIMAL_DIGITS_MAX, INT_MAX, NumberRange
 from tradecore.runtime.config_mistakes import (
@@ -180,7 +180,7 @@ class ScalarReader:
             return BAD
         try:
             moment = raw.astimezone(UTC)
-            to_ns(moment)
+            check_ns(to_ns(moment))
         except (InvalidTime, OverflowError, ValueError) as error:
             self.log.add(OUT_OF_RANGE, path, f"this time cannot be used: {error}", help_="write a year of our time")
             return BAD

@@ -114,6 +114,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         tables: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal, datetime), enc_hook=str)
         del tables["source"], tables["folder"]
         tables["brokers"] = {name: {"type": "simulated", **table} for name, table in tables["brokers"].items()}
+        for strategy in tables["strategies"]:
+            for key in ("name", "broker"):
+                if not strategy[key]:
+                    del strategy[key]
         written: dict[str, Any] = _without_none(tables)
         return written
 
