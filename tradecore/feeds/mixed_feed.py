@@ -72,13 +72,13 @@ class MixedFeed(BaseFeed):
         for lane in self._lanes:
             if not lane.finished and not lane.remaining:
                 await self._refill(lane)
-        marks = [lane.last_ts for lane in self._lanes if not lane.finished and lane.last_ts is not None]
+        marks = [_horizon(lane) for lane in self._lanes if not lane.finished and lane.last_ts is not None]
         if marks:
             mark = min(marks)
             window = self._merge_before(mark)
             if not window:
                 for lane in self._lanes:  # nothing is complete before the mark: whoever sets it must give more
-                    if not lane.finished and lane.last_ts == mark:
+                    if not lane.finished and lane.last_ts is not None and _horizon(lane) == mark:
                         await self._refill(lane)
             return window
         self._finished = True
@@ -121,6 +121,12 @@ class MixedFeed(BaseFeed):
             wrapped, lane.error = check_order(lane.feed.name, first_row, lane.last_ts, wrapped)
         if wrapped:
             lane.accept(wrapped, coincident=False)
+
+
+def _horizon(lane: Lane) -> int:
+    """Instant before which the part is complete; rows before one that went back in time are all delivered."""
+    assert lane.last_ts is not None
+    return lane.last_ts + 1 if lane.error is not None else lane.last_ts
 
 
 def _has(lane: Lane) -> bool:
