@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from tradecore.brokerage.settings import Latency
 from tradecore.domain.instrument import Instrument
@@ -26,10 +26,8 @@ from tradecore.runtime.config_scalars import describe
 from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.run_config import STORAGE_URL_DEFAULT
 from tradecore.runtime.toml_places import KeyPath
-
-STORAGE_SCHEMES: Final = ("sqlite", "parquet", "memory")
-"""What comes before the colon of a storage url; one per implementation of MarketDataStorage."""
-
+from tradecore.storage.bundled.bundled_data import bundled_instrument, bundled_symbols
+from tradecore.storage.open_storage import KINDS
 
 Good = dict[KeyPath, Any]
 
@@ -62,7 +60,7 @@ def check_run(good: Good, log: MistakeLog) -> None:
 
 def check_data(good: Good, log: MistakeLog) -> None:
     """[data] and [storage]: bundled symbols that exist, a url whose scheme is known."""
-    symbols = _list_bundled_symbols()
+    symbols = bundled_symbols()
     seen: set[str] = set()
     for index, symbol in enumerate(good.get(("data", "bundled"), ())):
         path: KeyPath = ("data", "bundled", index)
@@ -87,14 +85,14 @@ def check_data(good: Good, log: MistakeLog) -> None:
 def _check_storage_url(url: str, log: MistakeLog) -> None:
     scheme, colon, rest = url.partition(":")
     path: KeyPath = ("storage", "url")
-    if scheme not in STORAGE_SCHEMES or not colon:
+    if scheme not in KINDS or not colon:
         log.add(
             UNKNOWN_NAME,
             path,
             "no such kind of storage",
             met=describe(url),
             expected='"sqlite:PATH", "parquet:FOLDER" or "memory:"',
-            nearest=find_nearest(scheme, STORAGE_SCHEMES),
+            nearest=find_nearest(scheme, KINDS),
             help_=f'write url = "{STORAGE_URL_DEFAULT}"',
         )
     elif scheme != "memory" and not rest:
@@ -127,21 +125,13 @@ def list_known_instruments(good: Good, count: int) -> list[str] | None:
     paths = [("instruments", i, "id") for i in range(count)]
     if not paths or any(path not in good for path in paths):
         return None
-    return list(dict.fromkeys([*(good[path] for path in paths), *list_bundled_ids(good)]))
+    return list(dict.fromkeys([*(good[path] for path in paths), *_list_bundled_ids(good)]))
 
 
-def list_bundled_ids(good: Good) -> list[str]:
+def _list_bundled_ids(good: Good) -> list[str]:
     """Instrument ids of the bundled symbols that this configuration names."""
-    named = set(good.get(("data", "bundled"), ()))
-    return [i for i in _list_bundled_instruments() if i.rpartition(".")[0] in named]
-
-
-def _list_bundled_symbols() -> list[str]:
-    return [i.rpartition(".")[0] for i in _list_bundled_instruments()]
-
-
-def _list_bundled_instruments() -> list[str]:
-    return ["IBM.NYSE", "AAPL.NASDAQ", "MSFT.NASDAQ", "GOOG.NASDAQ", "FB.NASDAQ"]  # INTERIM
+    known = bundled_symbols()
+    return [bundled_instrument(symbol).id for symbol in good.get(("data", "bundled"), ()) if symbol in known]
 
 
 def check_brokers(good: Good, names: Iterable[str], known: list[str] | None, log: MistakeLog) -> None:

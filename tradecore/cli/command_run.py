@@ -1,0 +1,88 @@
+"""`tradecore run CONFIG`: a backtest from a configuration.
+
+Receives: the configuration, overrides, where run folders go.
+Gives:    the result on stdout, progress on a terminal; exit 0, 1 when a strategy failed, 130 or 143 when interrupted,
+          with what came of it until then kept and labelled.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tradecore.cli.interruption import Interruption, run_interruptible, say_interrupted
+from tradecore.cli.options import (
+    debug_option,
+    json_option,
+    list_overrides,
+    period_options,
+    quiet_option,
+    runs_dir_option,
+    set_option,
+)
+from tradecore.cli.progress_line import ProgressLine
+from tradecore.cli.strategy_imports import allow_imports_beside
+
+if TYPE_CHECKING:
+    from tradecore.runtime.run_result import RunResult
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@set_option
+@period_options
+@click.option("--seed", type=int, help="Seed of every random draw.")
+@runs_dir_option
+@json_option
+@quiet_option
+@debug_option
+def run(
+    config: Path,
+    overrides: tuple[str, ...],
+    start_ns: int | None,
+    end_ns: int | None,
+    seed: int | None,
+    runs_dir: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run CONFIG and print what came of it.
+
+    Ctrl-C stops cleanly: what was done until then is kept in the run folder and labelled. A second one leaves at once.
+    """
+    allow_imports_beside(config)
+    listed = list_overrides(overrides, start_ns, end_ns, seed)
+    with ProgressLine(quiet=quiet) as line:
+        result, interruption = run_interruptible(lambda i: _run(config, listed, runs_dir, line, i))
+    _print_result(result, interruption, as_json=as_json)
+    return _exit_code_of(result, interruption)
+
+
+async def _run(
+    config: Path, overrides: list[str], runs_dir: Path | None, line: ProgressLine, interruption: Interruption
+) -> RunResult:
+    """The result; partial, and labelled so, once the scope was cancelled."""
+    from tradecore.runtime.run_backtest import run_backtest
+
+    settings: dict[str, Any] = {} if runs_dir is None else {"runs_dir": runs_dir}
+    return await run_backtest(config, overrides=overrides, progress=line.show_run, scope=interruption.scope, **settings)
+
+
+def _print_result(result: RunResult, interruption: Interruption, *, as_json: bool) -> None:
+    if interruption.signal is not None:
+        say_interrupted(interruption)
+    if as_json:
+        click.echo(json.dumps({**result.to_dict(), "exit_code": _exit_code_of(result, interruption)}))
+        return
+    from tradecore.cli.result_text import format_result
+
+    click.echo(format_result(result), nl=False)
+
+
+def _exit_code_of(result: RunResult, interruption: Interruption) -> int:
+    if result.status == "interrupted":
+        return interruption.exit_code or 1
+    return 0 if result.status == "complete" else 1

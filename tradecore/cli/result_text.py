@@ -1,0 +1,66 @@
+"""Result text: what a finished run prints.
+
+Receives: a RunResult.
+Gives:    a text for a terminal: statistics, what was counted, what to know about it, digests, the run folder.
+Never:    rounds what a machine reads: that is --json and statistics.json.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tradecore.analytics.performance_statistics import PerformanceStatistics
+
+if TYPE_CHECKING:
+    from tradecore.runtime.run_result import RunResult
+
+
+def format_result(result: RunResult) -> str:
+    """The whole text, with a newline at the end."""
+    lines = [f"run {result.run_id}: {result.status}"]
+    if result.status != "complete":
+        lines.append("these numbers are PARTIAL: they end where the run ended")
+    lines += ["", str(result.statistics)]
+    if len(result.strategies) > 1:
+        lines += ["", *_format_strategies(result.strategies)]
+    lines.append("")
+    if result.counts:
+        lines.append("  ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.counts.items()))
+    lines += [f"matched: {name} against {source}" for name, source in result.match_sources.items()]
+    lines += [f"note: {note}" for note in result.notes]
+    lines += [f"digest: {name} {digest}" for name, digest in result.digests.items()]
+    lines.append(f"run folder: {result.run_folder or 'none was kept'}")
+    return "\n".join(lines) + "\n"
+
+
+def _format_strategies(strategies: dict[str, PerformanceStatistics]) -> list[str]:
+    """One line for each strategy, numbers in columns."""
+    head = ("strategy", "trades", "net profit", "return", "max drawdown", "commission")
+    rows = [
+        (
+            name,
+            f"{statistics.trades:,}",
+            f"{statistics.net_profit:,.2f}",
+            _format_percent(statistics.total_return),
+            _format_percent(statistics.max_drawdown_fraction),
+            f"{statistics.commission:,.2f}",
+        )
+        for name, statistics in strategies.items()
+    ]
+    return format_table(head, rows)
+
+
+def _format_percent(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{fraction * 100:,.2f} %"
+
+
+def format_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """Lines of a table: the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [head, *rows]
+    ]
