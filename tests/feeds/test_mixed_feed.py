@@ -114,7 +114,8 @@ async def test_the_merged_order_is_the_sorted_order_however_it_is_cut(
     events: list[Any] = []
     while batch := await mixed.next_batch(limit):
         events += batch
-    assert events == sorted([*quotes, *trades], key=lambda e: e.ts_event)  # stable: quotes before trades
+    both: list[Any] = [*quotes, *trades]
+    assert events == sorted(both, key=lambda e: e.ts_event)  # stable: quotes before trades
 
 
 async def _collect(mixed: MixedFeed, seen: list[int]) -> None:
