@@ -30,7 +30,8 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     ├── ImportDataError         rows of an input file that cannot be taken; names file and lines
     ├── ImportSettingsError     words about an import that cannot be meant
     ├── ImportIncomplete        the store failed in the middle of a large import; names what it has
-    ├── ExportDataError         a file that cannot be written, or a series that a format cannot hold
+    ├── ExportDataError         a file that cannot be written, or a name that shows no format
+    ├── SyntheticDataError      settings from which no synthetic data can be made
     ├── ConfigError             all mistakes of a configuration at once
     ├── DataMissing             a run asks for data that the store does not have
     ├── StatisticsError         a record or a question that no statistics can answer
@@ -249,9 +250,15 @@ class ImportIncomplete(StorageError):
 
 
 class ExportDataError(TradecoreError):
-    """A file that cannot be written, or a series that the format cannot hold; no file is left half-written."""
+    """A file that cannot be written, or a name that shows no format; no file is left half-written."""
 
     exit_code = 4
+
+
+class SyntheticDataError(TradecoreError, ValueError):
+    """Settings from which no synthetic data can be made; nothing was made."""
+
+    exit_code = 2
 
 
 # --------------------------------------------------------------------------------------------------- configuration

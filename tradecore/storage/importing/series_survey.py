@@ -1,0 +1,97 @@
+"""SeriesSurvey: what the files of an import hold, series by series, gathered while they are checked.
+
+Receives: chunks of checked events.
+Gives:    rows, first and last time of each series; the decimal grid that its first prices and sizes lie on.
+Never:    keeps events.    Spec: 2.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from tradecore.storage.importing.import_report import SeriesImported
+from tradecore.storage.importing.read_tally import NumberedEvent
+from tradecore.storage.market_data_storage import MarketEvent, Series, Span
+
+# Enough rows to meet every digit that a price of the series has; looking at all would cost more than reading them.
+_ROWS_LOOKED_AT: Final = 2_000
+
+_PRICE_FIELDS: Final = {"bar": ("open", "close"), "trade_tick": ("price",), "quote_tick": ("bid_price", "ask_price")}
+_SIZE_FIELDS: Final = {"bar": ("volume",), "trade_tick": ("size",), "quote_tick": ("bid_size", "ask_size")}
+
+
+class _Entry:
+    __slots__ = ("first_ns", "last_ns", "price_exponent", "rows", "size_exponent")
+
+    def __init__(self, at_ns: int) -> None:
+        self.rows = 0
+        self.first_ns = self.last_ns = at_ns
+        self.price_exponent: int | None = None
+        self.size_exponent: int | None = None
+
+
+class SeriesSurvey:
+    """Gathers over all files of an import."""
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[str, object], _Entry] = {}
+        self.rows = 0
+
+    def add(self, chunk: Sequence[NumberedEvent]) -> None:
+        """Take in a chunk of events in order of time."""
+        self.rows += len(chunk)
+        for _, event in chunk:
+            key = (event.event_type, event.series)
+            entry = self._entries.get(key)
+            if entry is None:
+                entry = self._entries[key] = _Entry(event.ts_event)
+            at_ns = event.ts_event
+            if at_ns > entry.last_ns:
+                entry.last_ns = at_ns
+            elif at_ns < entry.first_ns:
+                entry.first_ns = at_ns
+            entry.rows += 1
+            if entry.rows <= _ROWS_LOOKED_AT:
+                _look_at(entry, event)
+
+    def spans(self) -> list[tuple[Series, Span]]:
+        """The stretch of time that the files cover of each series."""
+        return [(entry.series, Span(entry.first_ns, entry.last_ns)) for entry in self.report()]
+
+    def report(self) -> tuple[SeriesImported, ...]:
+        """What was found, ordered by kind and name."""
+        found = [
+            SeriesImported(
+                Series(kind, str(key)),
+                entry.rows,
+                entry.first_ns,
+                entry.last_ns,
+                _grid(entry.price_exponent),
+                _grid(entry.size_exponent),
+            )
+            for (kind, key), entry in self._entries.items()
+        ]
+        return tuple(sorted(found, key=lambda entry: entry.series))
+
+
+def _look_at(entry: _Entry, event: MarketEvent) -> None:
+    kind = event.event_type
+    for name in _PRICE_FIELDS.get(kind, ()):
+        entry.price_exponent = _finer(entry.price_exponent, getattr(event, name))
+    for name in _SIZE_FIELDS.get(kind, ()):
+        size = getattr(event, name)
+        if size:  # nothing lies on every grid, and stands for "unknown" too
+            entry.size_exponent = _finer(entry.size_exponent, size)
+
+
+def _finer(exponent: int | None, value: float) -> int:
+    """The smaller of an exponent and that of the last digit of a value's shortest decimal text, at most 0."""
+    own = Decimal(repr(value)).normalize().as_tuple().exponent
+    assert isinstance(own, int), "checked events hold finite numbers"
+    return min(own, 0) if exponent is None else min(own, exponent)
+
+
+def _grid(exponent: int | None) -> Decimal | None:
+    return None if exponent is None else Decimal(1).scaleb(exponent)
