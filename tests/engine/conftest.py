@@ -48,9 +48,7 @@ def run_engine() -> RunEngine:
     ) -> TradingEngine:
         known = {instrument.id: instrument for instrument in instruments}
         engine = TradingEngine(
-            queue=EventQueue(
-                batch_size=batch_size, start_ns=start_ns, end_ns=end_ns, delays=delays, order_by=order_by
-            ),
+            queue=EventQueue(batch_size=batch_size, start_ns=start_ns, end_ns=end_ns, delays=delays, order_by=order_by),
             brokers=brokers,
             timeline=Timeline(),
             bus=bus or MessageBus(),

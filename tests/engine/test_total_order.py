@@ -122,7 +122,9 @@ async def test_delivery_is_the_sorted_union_at_every_batch_size_and_feed_order(
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(times=st.fixed_dictionaries(dict.fromkeys(KINDS, seconds)), order=st.permutations(KINDS), timer=st.integers(1, 5))
+@given(
+    times=st.fixed_dictionaries(dict.fromkeys(KINDS, seconds)), order=st.permutations(KINDS), timer=st.integers(1, 5)
+)
 async def test_delays_change_the_time_of_delivery_and_nothing_else(
     run_engine: Any, times: dict[str, list[int]], order: list[str], timer: int
 ) -> None:
@@ -178,9 +180,7 @@ async def test_a_feed_and_a_timer_added_in_the_middle_of_a_window_keep_their_ran
     late_heard = [(now, text) for now, text, _ in heard if "B.X" in text]
     # Its prices count from 200 for the first row of the feed, so the first one heard tells which rows came.
     first = len(times["other"]) - len(after)
-    assert late_heard == [
-        (T0 + s * SECOND_NS, f"trade_tick B.X {200.0 + first + i}") for i, s in enumerate(after)
-    ]
+    assert late_heard == [(T0 + s * SECOND_NS, f"trade_tick B.X {200.0 + first + i}") for i, s in enumerate(after)]
     ranks = [(now, rank(text)) for now, text, _ in heard[at_count:]]
     whole = [(now, place) for now, place in ranks if now > added]
     assert whole == sorted(whole)

@@ -194,7 +194,9 @@ def _check_brokers(
         mistakes.append("no strategies; give at least one Strategy object")
     for name, strategy in strategies.items():
         if not isinstance(strategy, Strategy):
-            mistakes.append(f"strategy {name!r} is a {type(strategy).__name__}; expected an object of a tc.Strategy subclass")
+            mistakes.append(
+                f"strategy {name!r} is a {type(strategy).__name__}; expected an object of a tc.Strategy subclass"
+            )
     for name, broker in (broker_of or {}).items():
         if name not in strategies:
             mistakes.append(f"broker_of names strategy {name!r}; the strategies are {', '.join(strategies)}")

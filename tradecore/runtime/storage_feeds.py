@@ -92,7 +92,11 @@ class StorageFeeds:
             for other in known
             if series.kind == other.kind == "bar" and other.instrument == series.instrument
         ]
-        hint = f'; bars can be made from smaller ones: subscribe_to_bars({wanted!r}, source="{smaller[0]}")' if smaller else ""
+        hint = (
+            f'; bars can be made from smaller ones: subscribe_to_bars({wanted!r}, source="{smaller[0]}")'
+            if smaller
+            else ""
+        )
         return (
             f"{self._storage.url} has no {series}; it has {listed}{hint}. "
             "See what is stored with: tradecore data list; add more with: tradecore data import"

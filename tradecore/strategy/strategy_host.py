@@ -366,7 +366,7 @@ class StrategyHost:
 
     def statistics(self) -> PerformanceStatistics:
         """Performance so far."""
-        return self._analyzer.statistics()
+        return self._analyzer.statistics
 
     def stop_run(self) -> None:
         """End the run early."""
