@@ -1,0 +1,244 @@
+"""Equity curve: what one ledger brought over time, kept in bounded memory.
+
+Receives: segments: marks between two executions, as the broker gave them (references, not copies).
+Gives:    a step function of two columns, profit made long and profit made short, in ascending time.
+Never:    touches marks one by one when they arrive: a segment is kept as it came and laid out later, in bulk.
+          Spec: Strategy Performance Analysis; EXECUTION 10.
+
+A ledger is long, short or flat at any time, so between two executions one column is a straight function of the price
+and the other stands still. Beyond POINTS_MAX points the curve keeps the last point of each cell of a grid; the width
+of a cell grows as needed, a second to a day. Cells end at UTC midnights, and the last point before each session's close
+is kept as well, so that daily values stay exact at any width.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import ne, sub
+from typing import Final
+
+import msgspec
+
+from tradecore.domain.instant import MAX_NS, SECOND_NS
+from tradecore.domain.trading_session import TradingSession, parse_session
+
+POINTS_MAX: Final = 2**16
+"""Points that the curves of one analyzer keep before the grid coarsens: 24 bytes each, 1.5 MB in all."""
+
+WIDTHS: Final = tuple(seconds * SECOND_NS for seconds in (1, 10, 60, 600, 3_600, 21_600, 86_400))
+"""Widths of a cell, ns: a second to a day, each a whole number of the one before, so that cells nest."""
+
+Columns = tuple[list[int], list[float], list[float]]
+"""Times (ns), profit made long, profit made short (money)."""
+
+
+class Segment(msgspec.Struct, frozen=True, gc=False):
+    """Marks while the holding stood still. The held side's profit is base + slope x price, the other side's is other.
+
+    times: ns, strictly ascending. prices: as many. slope: signed quantity x multiplier, 0 when flat.
+    """
+
+    times: Sequence[int]
+    prices: Sequence[float]
+    base: float
+    slope: float
+    is_long: bool
+    other: float
+
+    def compute_profits(self, price: float) -> tuple[float, float]:
+        """Profit made long, and profit made short, at a price."""
+        held = self.base + self.slope * price
+        return (held, self.other) if self.is_long else (self.other, held)
+
+    def split(self, count: int) -> tuple[Segment, Segment]:
+        """The first `count` marks, and the rest."""
+        rest = (self.base, self.slope, self.is_long, self.other)
+        return (
+            Segment(self.times[:count], self.prices[:count], *rest),
+            Segment(self.times[count:], self.prices[count:], *rest),
+        )
+
+
+def lay_out(segments: Iterable[Segment]) -> Columns:
+    """Points of segments, in order. A time stands twice where an execution happened at a mark; the last one counts."""
+    times: list[int] = []
+    longs: list[float] = []
+    shorts: list[float] = []
+    for segment in segments:
+        base, slope = segment.base, segment.slope
+        held = [base + slope * price for price in segment.prices]
+        still = [segment.other] * len(held)
+        times += segment.times
+        if segment.is_long:
+            longs += held
+            shorts += still
+        else:
+            longs += still
+            shorts += held
+    return times, longs, shorts
+
+
+class CurveSnapshot(msgspec.Struct, frozen=True):
+    """A curve as it stood once: the first `count` entries of arrays that only grow, and the last point."""
+
+    times: array[int]
+    longs: array[float]
+    shorts: array[float]
+    count: int
+    last: tuple[int, float, float] | None
+    width_ns: int
+    session: str
+
+
+class LedgerCurve:
+    """Points of one ledger. The arrays only grow (or are replaced), so a snapshot shares them by length.
+
+    The last point stays outside of the arrays, because a later mark of its instant or cell takes its place.
+    """
+
+    __slots__ = ("_session", "last", "longs", "shorts", "times", "width_ns")
+
+    def __init__(self, session: TradingSession, width_ns: int = 0) -> None:
+        """session: its closes are kept at any width. width_ns: of a cell; 0 keeps every point."""
+        self._session = session
+        self.width_ns = width_ns
+        self.times, self.longs, self.shorts = array("q"), array("d"), array("d")
+        self.last: tuple[int, float, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.times) + (self.last is not None)
+
+    def extend(self, segments: Sequence[Segment]) -> None:
+        """Add marks that are not earlier than what is there."""
+        if not self.width_ns:
+            self._append(lay_out(segments))
+        elif segments:
+            self._append_cells(segments)
+
+    def coarsen(self, width_ns: int) -> None:
+        """Keep the last point of each wider cell. The old arrays stay whole for the snapshots that share them."""
+        points = (self.times.tolist(), self.longs.tolist(), self.shorts.tolist())
+        last, self.last, self.width_ns = self.last, None, width_ns
+        self.times, self.longs, self.shorts = array("q"), array("d"), array("d")
+        self._append(points)
+        if last is not None:
+            self._append(([last[0]], [last[1]], [last[2]]))
+
+    def list_gaps(self) -> list[int]:
+        """The times between points, ns, ascending."""
+        return sorted(map(sub, self.times[1:], self.times))
+
+    def snapshot(self) -> CurveSnapshot:
+        """The curve as it stands, without copying its arrays."""
+        return CurveSnapshot(
+            self.times, self.longs, self.shorts, len(self.times), self.last, self.width_ns, self._session.text
+        )
+
+    @classmethod
+    def restore(cls, snapshot: CurveSnapshot) -> LedgerCurve:
+        """A curve of its own that goes on from a snapshot."""
+        curve, count = cls(parse_session(snapshot.session), snapshot.width_ns), snapshot.count
+        curve.times, curve.longs, curve.shorts = (
+            snapshot.times[:count], snapshot.longs[:count], snapshot.shorts[:count],
+        )  # fmt: skip
+        curve.last = snapshot.last
+        return curve
+
+    def to_columns(self) -> Columns:
+        """All points, the last one included."""
+        times, longs, shorts = self.times.tolist(), self.longs.tolist(), self.shorts.tolist()
+        if self.last is not None:
+            times.append(self.last[0])
+            longs.append(self.last[1])
+            shorts.append(self.last[2])
+        return times, longs, shorts
+
+    def _append(self, points: Columns) -> None:
+        times, longs, shorts = points
+        if not times:
+            return
+        if self.last is not None:
+            times, longs, shorts = [self.last[0], *times], [self.last[1], *longs], [self.last[2], *shorts]
+        if self.width_ns:
+            ends = self._find_cell_ends(times)
+            self.times.extend([times[i] for i in ends])
+            self.longs.extend([longs[i] for i in ends])
+            self.shorts.extend([shorts[i] for i in ends])
+        else:
+            over = list(map(ne, times, times[1:]))  # one shorter than the columns: compress leaves the last point out
+            self.times.extend(compress(times, over))
+            self.longs.extend(compress(longs, over))
+            self.shorts.extend(compress(shorts, over))
+        self.last = (times[-1], longs[-1], shorts[-1])
+
+    def _append_cells(self, segments: Sequence[Segment]) -> None:
+        # The same, computing a profit only where a point stays.
+        times: list[int] = [] if self.last is None else [self.last[0]]
+        begin = len(times)
+        for segment in segments:
+            times += segment.times
+        kept: list[tuple[int, float, float]] = []
+        upcoming = iter(segments)
+        segment, stop = segments[0], begin
+        for i in self._find_cell_ends(times):
+            if i < begin:
+                kept.append(self.last)  # type: ignore[arg-type]  # begin is 0 without it
+                continue
+            while i >= stop:
+                segment = next(upcoming)
+                begin, stop = stop, stop + len(segment.times)
+            kept.append((times[i], *segment.compute_profits(segment.prices[i - begin])))
+        self.times.extend([point[0] for point in kept])
+        self.longs.extend([point[1] for point in kept])
+        self.shorts.extend([point[2] for point in kept])
+        segment = segments[-1]
+        self.last = (times[-1], *segment.compute_profits(segment.prices[-1]))
+
+    def _find_cell_ends(self, times: list[int]) -> list[int]:
+        # Where the last point of each cell stands, but for the last cell. A cell is (start, end]: a mark at midnight is
+        # the last of the day that ends there.
+        width, count, start = self.width_ns, len(times), 0
+        found: list[int] = []
+        follows_session = self._session.text != "24x7"  # the closes of 24x7 are UTC midnights: cells end there anyway
+        close = self._session.compute_next_close_ns(times[0] - 1) if follows_session else MAX_NS
+        end = -(-times[0] // width) * width
+        while True:
+            # Most cells hold few points: look near first.
+            near, until = start + 64, min(end, close)
+            after = bisect_right(times, until, start, min(near, count))
+            if after == near:
+                after = bisect_right(times, until, near)
+            if after >= count:
+                return found
+            found.append(after - 1)
+            start, ts = after, times[after]
+            if ts > close:
+                close = self._session.compute_next_close_ns(ts - 1)
+            if ts > end:
+                end += width
+                if ts > end:
+                    end = -(-ts // width) * width
+
+
+def fit_curves(curves: Sequence[LedgerCurve]) -> int:
+    """Coarsen all curves together until they have at most POINTS_MAX points; the width of their cells, 0 for none.
+
+    The width is the narrowest that suffices, so it does not depend on how the marks were cut into calls. A day is the
+    widest: a curve never loses its daily values, whatever that takes.
+    """
+    width_ns = curves[0].width_ns if curves else 0
+    while (count := sum(map(len, curves))) > POINTS_MAX and width_ns < WIDTHS[-1]:
+        # A point goes only where the next one is nearer than a cell is wide: what cannot suffice is passed over.
+        gaps = [curve.list_gaps() for curve in curves]
+        width_ns = next(
+            width
+            for width in WIDTHS
+            if width == WIDTHS[-1]
+            or (width > width_ns and count - sum(bisect_left(gap, width) for gap in gaps) <= POINTS_MAX)
+        )
+        for curve in curves:
+            curve.coarsen(width_ns)
+    return width_ns

@@ -1,0 +1,101 @@
+"""Equity walk: the ledgers of one analyzer put together in time order, to follow the drawdown exactly.
+
+Receives: the segments of each ledger, stretch by stretch of time, each stretch whole over all ledgers.
+Gives:    the DrawdownTracker of their sum; one value per instant, after everything of that instant.
+Never:    goes back: what comes with an earlier time than what was walked counts from where the walk stands.
+          Spec: Strategy Performance Analysis; EXECUTION 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress
+from math import fsum
+from operator import itemgetter, ne
+
+from tradecore.analytics.drawdown import DrawdownTracker
+from tradecore.analytics.equity_curve import Columns, Segment, lay_out
+
+
+class EquityWalk:
+    """Where the sum of the ledgers' profits stands. The last instant stays open: more of it may come."""
+
+    __slots__ = ("_open_ns", "_open_profit", "_profits", "_tracker")
+
+    def __init__(self, tracker: DrawdownTracker) -> None:
+        self._tracker = tracker
+        self._profits: list[float] = []
+        self._open_ns: int | None = None
+        self._open_profit = 0.0
+
+    @property
+    def open_ns(self) -> int | None:
+        """The instant at which the walk stands, None before the first."""
+        return self._open_ns
+
+    def walk(self, parts: Sequence[Sequence[Segment]]) -> None:
+        """The next stretch of time: the segments of each ledger in it, by ledger number (none for a quiet one)."""
+        self._profits += [0.0] * (len(parts) - len(self._profits))
+        if len(parts) == 1:
+            self._walk_alone(parts[0])
+        else:
+            self._take(*self._merge([lay_out(segments) for segments in parts]))
+
+    def to_tracker(self) -> DrawdownTracker:
+        """The tracker as if the open instant were over."""
+        tracker = self._tracker.clone()
+        if self._open_ns is not None:
+            tracker.track(self._open_ns, self._open_profit)
+        return tracker
+
+    def clone(self) -> EquityWalk:
+        """A walk that goes on from here by itself."""
+        other = EquityWalk(self._tracker.clone())
+        other._profits, other._open_ns, other._open_profit = self._profits[:], self._open_ns, self._open_profit
+        return other
+
+    def _walk_alone(self, segments: Sequence[Segment]) -> None:
+        # One ledger: profit moves with the price, so a segment whose highest and lowest price set no mark is passed.
+        tracker, open_ns, open_profit = self._tracker, self._open_ns, self._open_profit
+        for segment in segments:
+            times, prices, base, slope, other = (
+                segment.times, segment.prices, segment.base, segment.slope, segment.other,
+            )  # fmt: skip
+            if open_ns is not None and times[0] != open_ns:
+                tracker.track(open_ns, open_profit)
+            if len(times) > 1:
+                one, two = base + slope * max(prices) + other, base + slope * min(prices) + other
+                if one >= tracker.peak or two >= tracker.peak or one < tracker.trough or two < tracker.trough:
+                    profits = [base + slope * price + other for price in prices]
+                    tracker.track_all(zip(times[:-1], profits, strict=False))
+            open_ns, open_profit = times[-1], base + slope * prices[-1] + other
+        self._open_ns, self._open_profit = open_ns, open_profit
+        if segments:
+            self._profits[0] = open_profit
+
+    def _merge(self, parts: Sequence[Columns]) -> tuple[list[int], list[float]]:
+        points = [
+            (ts, ledger, long + short)
+            for ledger, (times, longs, shorts) in enumerate(parts)
+            for ts, long, short in zip(times, longs, shorts, strict=True)
+        ]
+        points.sort(key=itemgetter(0))  # stable: the points of one ledger keep their order within an instant
+        profits, times, sums = self._profits, [], []
+        last = len(points) - 1
+        for i, (ts, ledger, profit) in enumerate(points):
+            profits[ledger] = profit
+            if i == last or points[i + 1][0] != ts:
+                times.append(ts)
+                sums.append(fsum(profits))  # rounded once, so the order of the ledgers cannot matter
+        return times, sums
+
+    def _take(self, times: list[int], profits: list[float]) -> None:
+        if not times:
+            return
+        if self._open_ns is not None:
+            if times[0] < self._open_ns:
+                times = [max(ts, self._open_ns) for ts in times]
+            times, profits = [self._open_ns, *times], [self._open_profit, *profits]
+        over = list(map(ne, times, times[1:]))  # False where a later point of the same instant takes its place
+        self._tracker.track_all(compress(zip(times, profits, strict=True), over))
+        self._open_ns, self._open_profit = times[-1], profits[-1]

@@ -1,0 +1,243 @@
+"""LedgerRecord: what one ledger (strategy, broker, instrument) did, kept while it happens.
+
+Receives: executions with the position before and after each; marks while something is held.
+Gives:    totals by side, the trade that is open, the times something was held, and segments of the equity curve.
+Never:    knows other ledgers: they are put together on request (performance_statistics.py).
+          Spec: Strategy Performance Analysis; EXECUTION 9, 10.
+
+Profit of a side at a mark = realised - commission + (quantity x multiplier x price - cost) while it is held. What is
+realised, paid and kept as cost is exact; only the product with the mark's price is a float. A flip is a close and an
+open at one instant; its commission is divided by quantity, the closing part rounded to 1e-12, the rest to the opening.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from copy import copy
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final, NoReturn
+
+import msgspec
+
+from tradecore.analytics.equity_curve import CurveSnapshot, LedgerCurve, Segment
+from tradecore.analytics.side_totals import ZERO, SideTotals
+from tradecore.domain.execution import Execution, Liquidity
+from tradecore.domain.instant import MIN_NS, format_ns
+from tradecore.domain.order import OrderSide
+from tradecore.domain.position import Position
+from tradecore.domain.trading_session import TradingSession
+from tradecore.errors import StatisticsError
+
+_COMMISSION_STEP: Final = Decimal("1e-12")
+
+
+class LedgerKey(msgspec.Struct, frozen=True, order=True):
+    """Which ledger: one per strategy, broker and instrument (EXECUTION 9). source: "SIMULATED" or "REAL"."""
+
+    strategy: str
+    broker: str
+    source: str
+    instrument: str
+
+
+class OpenTrade(msgspec.Struct, frozen=True):
+    """A trade that is not flat yet. profit: realised in it so far, after commission. cost: of what is held, signed."""
+
+    quantity: Decimal
+    multiplier: Decimal
+    cost: Decimal
+    profit: Decimal
+    opened_ns: int
+
+
+class ClosedTrade(msgspec.Struct, frozen=True):
+    """The rest of a trade that was open when recording began. profit: after commission, of the part recorded here."""
+
+    is_long: bool
+    profit: Decimal
+    opened_ns: int
+    closed_ns: int
+
+
+class Stretches:
+    """Times in which one side was held: starts and ends (ns). The last stretch has no end while it is held."""
+
+    __slots__ = ("ends", "starts")
+
+    def __init__(self) -> None:
+        self.starts, self.ends = array("q"), array("q")
+
+
+class LedgerSnapshot(msgspec.Struct, frozen=True):
+    """A ledger as it stood once. Arrays and lists are shared with the record by length; they only grow.
+
+    carried: what was held when recording began. head: that trade's end, once it ended. tail: the trade now open.
+    flips: executions counted on both sides. long_held, short_held: when each side was held, and how many stretches were
+    begun. price: of the last mark or execution.
+    """
+
+    key: LedgerKey
+    long: SideTotals
+    short: SideTotals
+    flips: SideTotals
+    carried: OpenTrade | None
+    head: ClosedTrade | None
+    tail: OpenTrade | None
+    long_held: tuple[Stretches, int]
+    short_held: tuple[Stretches, int]
+    price: float
+    first_ns: int
+    last_ns: int
+    curve: CurveSnapshot
+    segments: list[Segment]
+    segment_count: int
+
+
+class LedgerRecord:
+    """The running record of one ledger. Its owner moves segments into the curve (`fold`)."""
+
+    __slots__ = (
+        "_base", "_carried", "_flips", "_head", "_is_long", "_is_whole", "_long", "_long_held", "_opened_ns", "_other",
+        "_position", "_price", "_short", "_short_held", "_slope", "_trade_profit", "curve", "first_ns", "key",
+        "last_ns", "segments",
+    )  # fmt: skip
+
+    def __init__(self, key: LedgerKey, session: TradingSession, carried: Position) -> None:
+        """carried: the position when recording begins, flat as a rule. Its past is not part of this record."""
+        self.key = key
+        self.curve = LedgerCurve(session)
+        self.segments: list[Segment] = []
+        self.first_ns, self.last_ns = 0, MIN_NS
+        self._long, self._short, self._flips = SideTotals(), SideTotals(), SideTotals()
+        self._position = carried
+        self._trade_profit = ZERO
+        self._opened_ns = carried.ts_opened
+        self._is_whole = carried.is_flat  # False while the open trade began before this record
+        self._carried = None if carried.is_flat else self._open_trade()
+        self._head: ClosedTrade | None = None
+        self._long_held, self._short_held = Stretches(), Stretches()
+        self._price = 0.0
+        self._is_long, self._base, self._slope, self._other = True, 0.0, 0.0, 0.0
+        if self._carried is not None:
+            self._lay_course(carried)
+
+    @property
+    def position(self) -> Position:
+        """What is held, by the last execution recorded."""
+        return self._position
+
+    def add_execution(self, execution: Execution, before: Position, after: Position) -> None:
+        """One execution of this ledger, between these positions. Raises: StatisticsError when it is in the past."""
+        if execution.ts_event < self.last_ns:
+            self._refuse(execution.ts_event)
+        held, now = before.quantity, after.quantity
+        is_buy, is_maker = execution.side is OrderSide.BUY, execution.liquidity is Liquidity.MAKER
+        quantity, commission, ts = execution.quantity, execution.commission, execution.ts_event
+        multiplier = after.multiplier
+        if not held or (held > 0) == is_buy:
+            totals = self._long if is_buy else self._short
+            self._book(totals, execution, commission, quantity, multiplier, ZERO)
+            if not held:
+                self._opened_ns, self._trade_profit = ts, ZERO
+                (self._long_held if is_buy else self._short_held).starts.append(ts)
+            self._trade_profit -= commission
+        elif (now > 0) == (held > 0) or not now:
+            totals = self._long if held > 0 else self._short
+            realised = after.realised - before.realised
+            self._book(totals, execution, commission, quantity, multiplier, realised)
+            self._trade_profit += realised - commission
+            if not now:
+                self._close(totals, ts)
+        else:
+            closing, opening = (self._long, self._short) if held > 0 else (self._short, self._long)
+            closed, realised = abs(held), after.realised - before.realised
+            share = (commission * closed / quantity).quantize(_COMMISSION_STEP, ROUND_HALF_EVEN) if commission else ZERO
+            self._book(closing, execution, share, closed, multiplier, realised)
+            self._trade_profit += realised - share
+            self._close(closing, ts)
+            self._book(opening, execution, commission - share, abs(now), multiplier, ZERO)
+            self._flips.add_execution(is_buy=is_buy, is_maker=is_maker)
+            self._opened_ns = ts
+            self._trade_profit = share - commission
+            (self._long_held if is_buy else self._short_held).starts.append(ts)
+        self._position = after
+        self._lay_course(after)
+        # An execution is a mark at its own price: it is what the market last paid.
+        self._add_segment((ts,), (float(execution.price),))
+
+    def add_marks(self, times: Sequence[int], prices: Sequence[float]) -> None:
+        """Prices at ascending instants; the sequences are kept. Raises: StatisticsError for one in the past."""
+        if times[0] < self.last_ns:
+            self._refuse(times[0])
+        self._add_segment(times, prices)
+
+    def fold(self, count: int) -> None:
+        """Forget the first `count` segments: they are in the curve now. A snapshot keeps the old list."""
+        self.segments = self.segments[count:]
+
+    def snapshot(self) -> LedgerSnapshot:
+        """The ledger as it stands."""
+        return LedgerSnapshot(
+            self.key, copy(self._long), copy(self._short), copy(self._flips), self._carried, self._head,
+            None if self._position.is_flat else self._open_trade(), (self._long_held, len(self._long_held.starts)),
+            (self._short_held, len(self._short_held.starts)), self._price, self.first_ns, self.last_ns,
+            self.curve.snapshot(), self.segments, len(self.segments),
+        )  # fmt: skip
+
+    def _book(
+        self,
+        totals: SideTotals,
+        execution: Execution,
+        commission: Decimal,
+        quantity: Decimal,
+        multiplier: Decimal,
+        realised: Decimal,
+    ) -> None:
+        if realised:
+            totals.realised += realised
+        if commission:
+            totals.commission += commission
+        totals.turnover += quantity * execution.price * multiplier
+        if execution.slippage:
+            totals.slippage += quantity * execution.slippage * multiplier
+        totals.add_execution(is_buy=execution.side is OrderSide.BUY, is_maker=execution.liquidity is Liquidity.MAKER)
+
+    def _close(self, totals: SideTotals, ts: int) -> None:
+        (self._long_held if totals is self._long else self._short_held).ends.append(ts)
+        if self._is_whole:
+            totals.add_trade(self._trade_profit, ts - self._opened_ns)
+        else:
+            self._head = ClosedTrade(self._position.quantity > 0, self._trade_profit, self._opened_ns, ts)
+            self._is_whole = True
+
+    def _lay_course(self, position: Position) -> None:
+        # How profit of the held side moves with the price from here on.
+        quantity = position.quantity
+        if quantity > 0 or (not quantity and self._is_long):
+            held, other, self._is_long = self._long, self._short, True
+        else:
+            held, other, self._is_long = self._short, self._long, False
+        self._base = float(held.net - position.cost)
+        self._slope = float(quantity * position.multiplier)
+        self._other = float(other.net)
+
+    def _add_segment(self, times: Sequence[int], prices: Sequence[float]) -> None:
+        if self.last_ns == MIN_NS:
+            self.first_ns = times[0]
+            if self._carried is not None:
+                (self._long_held if self._carried.quantity > 0 else self._short_held).starts.insert(0, times[0])
+        self.last_ns = times[-1]
+        self._price = prices[-1]
+        self.segments.append(Segment(times, prices, self._base, self._slope, self._is_long, self._other))
+
+    def _open_trade(self) -> OpenTrade:
+        position = self._position
+        return OpenTrade(position.quantity, position.multiplier, position.cost, self._trade_profit, self._opened_ns)
+
+    def _refuse(self, ts: int) -> NoReturn:
+        raise StatisticsError(
+            f"{self.key.instrument} at broker {self.key.broker!r}: a mark or an execution of {format_ns(ts)} came after "
+            f"one of {format_ns(self.last_ns)}; expected ascending times within a ledger. A broker sends the marks up "
+            "to an execution's instant before the execution"
+        )

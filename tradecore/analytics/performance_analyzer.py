@@ -1,0 +1,233 @@
+"""PerformanceAnalyzer: keeps the record of one strategy while it trades, and gives its statistics at any time.
+
+Receives: executions with the positions around them, marks while something is held: the Recorder's calls of
+          engine/participant.py, when things happen at the venue.
+Gives:    PerformanceStatistics, an immutable value, whenever asked; asking changes nothing.
+Never:    grows with the number of marks or orders: executions become sums, marks become points of a bounded curve.
+          Spec: Strategy Performance Analysis; EXECUTION 9, 10; DESIGN 11.
+
+Marks are kept as they came, up to PENDING_MAX of them, and then the older half is laid out: first walked, in time order
+over all ledgers, for the exact drawdown, then thinned into the ledgers' curves. So a call with a thousand marks costs
+as much as a call with one, and the order in which the instruments' calls arrive does not matter.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from tradecore.analytics.drawdown import DrawdownTracker
+from tradecore.analytics.equity_curve import Segment, fit_curves
+from tradecore.analytics.equity_walk import EquityWalk
+from tradecore.analytics.ledger_record import LedgerKey, LedgerRecord
+from tradecore.analytics.ledger_sum import AnalyzerSnapshot
+from tradecore.analytics.performance_statistics import PerformanceStatistics
+from tradecore.domain.execution import BrokerSource, Execution
+from tradecore.domain.position import Position
+from tradecore.domain.trading_session import parse_session
+from tradecore.errors import StatisticsError
+
+PENDING_MAX: Final = 2**14
+"""Marks kept as they came before the older half is laid out: about 1.2 MB of ints and floats."""
+
+
+class PerformanceAnalyzer:
+    """The record of one strategy over all its brokers.
+
+    strategy: its name. accounts: initial capital by account (the broker's name), in `currency`; two strategies on one
+    account name the same account, and their sum counts its capital once. start_ns: when the run starts; without it the
+    first execution's time stands for it. session: of the days on which equity is read (EXECUTION 10), as an Instrument
+    has it; "24x7" reads at UTC midnights.
+    """
+
+    def __init__(
+        self,
+        strategy: str,
+        accounts: Mapping[str, Decimal],
+        currency: str,
+        *,
+        start_ns: int | None = None,
+        session: str = "24x7",
+    ) -> None:
+        """Raises: StatisticsError when a capital is not a finite Decimal of at least 0; InvalidName for the session."""
+        for account, capital in accounts.items():
+            if type(capital) is not Decimal or not capital.is_finite() or capital < 0:
+                raise StatisticsError(
+                    f"initial capital of account {account!r} is {capital!r}; expected a Decimal of at least 0"
+                )
+        self.strategy, self.currency = strategy, currency
+        self._accounts = dict(accounts)
+        self._session = parse_session(session)
+        self._start_ns: int | None = start_ns
+        self._end_ns: int | None = start_ns
+        self._ledgers: list[LedgerRecord] = []
+        self._by_execution: dict[tuple[str, BrokerSource, str], int] = {}
+        self._by_instrument: dict[str, list[int]] = {}
+        self._pending = 0
+        self._walked: EquityWalk | None = None  # over everything that is in the curves
+        self._ahead: tuple[EquityWalk, list[int]] | None = None  # further, over the first segments of each ledger
+
+    # ------------------------------------------------------------------------------------------ what the broker calls
+
+    def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
+        """An execution happened, between these positions of its ledger; marks up to its instant came before.
+
+        Raises: StatisticsError when its commission is in another currency than these statistics.
+        """
+        if execution.commission and execution.commission_currency != self.currency:
+            raise StatisticsError(
+                f"execution {execution.execution_id} paid commission in {execution.commission_currency}; statistics of "
+                f"{self.strategy!r} are kept in {self.currency}, and nothing converts between them in this version. "
+                f"Give the broker a commission in {self.currency}"
+            )
+        number = self._by_execution.get((execution.broker, execution.source, execution.instrument))
+        if number is None:
+            number = self._open_ledger(execution.broker, execution.source, before)
+        self._ledgers[number].add_execution(execution, before, after)
+        self._count(1, execution.ts_event)
+
+    def record_marks(
+        self, instrument: str, times: Sequence[int], prices: Sequence[float], broker: str | None = None
+    ) -> None:
+        """Prices at which what is held is valued, at strictly ascending instants, since the last call.
+
+        The sequences are kept: hand them over and do not change them. broker: needed only where a strategy holds the
+        instrument at several. Raises: StatisticsError for an instrument that was never executed here.
+        """
+        if not times:
+            return
+        ledger = self._find_ledger(instrument, broker)
+        for start in range(0, len(times), PENDING_MAX):
+            part = times if len(times) <= PENDING_MAX else times[start : start + PENDING_MAX]
+            ledger.add_marks(part, prices if part is times else prices[start : start + PENDING_MAX])
+            self._count(len(part), part[-1])
+
+    def carry(self, broker: str, source: BrokerSource, position: Position) -> None:
+        """Begin a ledger with what is held already (a resumed run), before anything of it is recorded.
+
+        Raises: StatisticsError when the ledger was begun.
+        """
+        if (broker, source, position.instrument) in self._by_execution:
+            raise StatisticsError(
+                f"ledger {broker} {position.instrument} of {self.strategy!r} has begun; carry positions before the run"
+            )
+        self._open_ledger(broker, source, position)
+
+    def settle(self, ts: int) -> None:
+        """The run has come to this instant: time elapsed counts up to it, traded or not."""
+        if self._end_ns is None or ts > self._end_ns:
+            self._end_ns = ts
+            if self._start_ns is None:
+                self._start_ns = ts
+
+    # ------------------------------------------------------------------------------------------------- what one asks
+
+    def statistics(self) -> PerformanceStatistics:
+        """Everything recorded so far, as a value of its own. Numbers are computed when they are read."""
+        ledgers = tuple(ledger.snapshot() for ledger in self._ledgers)
+        return PerformanceStatistics.of(
+            AnalyzerSnapshot(ledgers, self._walk_ahead()),
+            accounts=self._accounts,
+            currency=self.currency,
+            session=self._session.text,
+            start_ns=self._start_ns,
+            end_ns=self._end_ns,
+        )
+
+    # ------------------------------------------------------------------------------------------------------- inside
+
+    def _open_ledger(self, broker: str, source: BrokerSource, carried: Position) -> int:
+        number = len(self._ledgers)
+        key = LedgerKey(self.strategy, broker, source.value, carried.instrument)
+        self._ledgers.append(LedgerRecord(key, self._session, carried))
+        if number:  # all curves of an analyzer have cells of one width
+            self._ledgers[number].curve.width_ns = self._ledgers[0].curve.width_ns
+        self._by_execution[broker, source, carried.instrument] = number
+        self._by_instrument.setdefault(carried.instrument, []).append(number)
+        return number
+
+    def _find_ledger(self, instrument: str, broker: str | None) -> LedgerRecord:
+        numbers = self._by_instrument.get(instrument, ())
+        if len(numbers) == 1:
+            return self._ledgers[numbers[0]]
+        matching = [self._ledgers[number] for number in numbers if self._ledgers[number].key.broker == broker]
+        if len(matching) == 1:
+            return matching[0]
+        met = "was never executed" if not numbers else f"is held at {len(numbers)} brokers and broker is {broker!r}"
+        raise StatisticsError(
+            f"marks of {instrument} cannot be placed: it {met} for strategy {self.strategy!r}. Marks are sent only "
+            "while something is held; name the broker where there are several, and carry() what a resumed run holds"
+        )
+
+    def _count(self, points: int, ts: int) -> None:
+        if self._end_ns is None or ts > self._end_ns:
+            self.settle(ts)
+        self._pending += points
+        while self._pending > PENDING_MAX:
+            self._fold()
+
+    def _fold(self) -> None:
+        # Lay out the older half, everything up to one instant over all ledgers, so that later marks come after it.
+        cut_ns = self._find_cut()
+        parts: list[list[Segment]] = []
+        for ledger in self._ledgers:
+            taken = _split_at(ledger, cut_ns)
+            segments = ledger.segments[:taken]
+            parts.append(segments)
+            ledger.curve.extend(segments)
+            ledger.fold(taken)
+            self._pending -= sum(len(segment.times) for segment in segments)
+        if self._walked is None:
+            self._walked = EquityWalk(self._make_tracker())
+        self._walked.walk(parts)
+        fit_curves([ledger.curve for ledger in self._ledgers])
+        self._ahead = None
+
+    def _find_cut(self) -> int:
+        counts = [sum(len(segment.times) for segment in ledger.segments) for ledger in self._ledgers]
+        most = max(counts)
+        busiest, room = self._ledgers[counts.index(most)], (most + 1) // 2
+        for segment in busiest.segments:
+            if len(segment.times) >= room:
+                return segment.times[room - 1]
+            room -= len(segment.times)
+        return busiest.segments[-1].times[-1]
+
+    def _make_tracker(self) -> DrawdownTracker:
+        capital = float(sum(self._accounts.values(), Decimal(0)))
+        return DrawdownTracker(capital, 0 if self._start_ns is None else self._start_ns)
+
+    def _walk_ahead(self) -> DrawdownTracker:
+        # Go on from the last request over what is new; start over where something new is older than what was walked.
+        ahead = self._ahead
+        if ahead is not None:
+            seen = ahead[1] + [0] * (len(self._ledgers) - len(ahead[1]))
+            reached = ahead[0].open_ns
+            for ledger, count in zip(self._ledgers, seen, strict=True):
+                if reached is not None and count < len(ledger.segments) and ledger.segments[count].times[0] < reached:
+                    ahead = None
+                    break
+        if ahead is None:
+            walk = EquityWalk(self._make_tracker()) if self._walked is None else self._walked.clone()
+            seen = [0] * len(self._ledgers)
+        else:
+            walk = ahead[0]
+        new = [ledger.segments[count:] for ledger, count in zip(self._ledgers, seen, strict=True)]
+        if new:
+            walk.walk(new)
+        self._ahead = (walk, [len(ledger.segments) for ledger in self._ledgers])
+        return walk.to_tracker()
+
+
+def _split_at(ledger: LedgerRecord, cut_ns: int) -> int:
+    # How many segments end at or before the cut, after splitting the one that straddles it.
+    segments = ledger.segments
+    taken = bisect_right(segments, cut_ns, key=lambda segment: segment.times[-1])
+    if taken < len(segments) and segments[taken].times[0] <= cut_ns:
+        segment = segments[taken]
+        parts = segment.split(bisect_right(segment.times, cut_ns))
+        ledger.segments = [*segments[:taken], *parts, *segments[taken + 1 :]]  # a new list: snapshots keep theirs
+        taken += 1
+    return taken

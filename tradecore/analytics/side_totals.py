@@ -1,0 +1,107 @@
+"""SideTotals: what was done on one side of one ledger, exact.
+
+Receives: shares of executions: what opened or closed a long, or a short, holding.
+Gives:    sums that add up: totals of long + totals of short = totals of the ledger, in money and in trades.
+Never:    keeps executions: they are in the run folder.    Spec: Strategy Performance Analysis; EXECUTION 9, 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Context, Decimal, localcontext
+from typing import Final
+
+import msgspec
+
+ZERO: Final = Decimal(0)
+
+EXACT: Final = Context(prec=400)
+"""Sums of parts lose no digit, so the order of adding cannot matter."""
+
+
+class SideTotals(msgspec.Struct, gc=False):
+    """Sums of one side. Money is exact, in the account's currency; times in nanoseconds.
+
+    realised: profit of closed parts before commission. commission: paid (below 0: rebates). turnover: value executed.
+    slippage: given up by takers. A trade runs from flat to flat; its profit is after commission. gross_profit: sum of
+    the trades that made money; gross_loss: sum of those that lost, <= 0. trades_flat: those that did neither. held_ns:
+    sum of the trades' times. buys and sells, by makers and takers: executions that touched this side (a flip: both).
+    """
+
+    realised: Decimal = ZERO
+    commission: Decimal = ZERO
+    turnover: Decimal = ZERO
+    slippage: Decimal = ZERO
+    buys_maker: int = 0
+    buys_taker: int = 0
+    sells_maker: int = 0
+    sells_taker: int = 0
+    trades_won: int = 0
+    trades_lost: int = 0
+    trades_flat: int = 0
+    gross_profit: Decimal = ZERO
+    gross_loss: Decimal = ZERO
+    best: Decimal | None = None
+    worst: Decimal | None = None
+    held_ns: int = 0
+
+    @property
+    def net(self) -> Decimal:
+        """Realised profit after commission."""
+        return self.realised - self.commission
+
+    @property
+    def trades(self) -> int:
+        """Trades closed."""
+        return self.trades_won + self.trades_lost + self.trades_flat
+
+    @property
+    def executions(self) -> int:
+        """Executions that touched this side."""
+        return self.buys_maker + self.buys_taker + self.sells_maker + self.sells_taker
+
+    def add_execution(self, *, is_buy: bool, is_maker: bool) -> None:
+        """Count one execution."""
+        if is_buy:
+            if is_maker:
+                self.buys_maker += 1
+            else:
+                self.buys_taker += 1
+        elif is_maker:
+            self.sells_maker += 1
+        else:
+            self.sells_taker += 1
+
+    def add_trade(self, profit: Decimal, held_ns: int) -> None:
+        """Count one closed trade: its profit after commission, and how long it was held."""
+        if profit > 0:
+            self.trades_won += 1
+            self.gross_profit += profit
+        elif profit < 0:
+            self.trades_lost += 1
+            self.gross_loss += profit
+        else:
+            self.trades_flat += 1
+        if self.best is None or profit > self.best:
+            self.best = profit
+        if self.worst is None or profit < self.worst:
+            self.worst = profit
+        self.held_ns += held_ns
+
+
+_SUMS = tuple(name for name in SideTotals.__struct_fields__ if name not in ("best", "worst"))
+
+
+def add_totals(parts: Iterable[SideTotals]) -> SideTotals:
+    """The sums of all parts; the best and worst trade of any."""
+    listed = list(parts)
+    total = SideTotals()
+    with localcontext(EXACT):
+        for name in _SUMS:
+            value = getattr(total, name)
+            for part in listed:
+                value += getattr(part, name)
+            setattr(total, name, value)
+    total.best = max((part.best for part in listed if part.best is not None), default=None)
+    total.worst = min((part.worst for part in listed if part.worst is not None), default=None)
+    return total
