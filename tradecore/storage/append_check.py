@@ -49,15 +49,16 @@ def sort_into_series(events: Sequence[MarketEvent]) -> dict[Series, list[MarketE
     """
     grouped: dict[tuple[type, Any], list[MarketEvent]] = {}
     for event in events:
-        group = (type(event), event.series) if type(event) in _KINDS else None
-        if group is None:
+        event_class = type(event)
+        if event_class not in _KINDS:
             raise InvalidEvent(
-                f"{type(event).__name__} cannot be stored; expected {', '.join(known.__name__ for known in _KINDS)}"
+                f"{event_class.__name__} cannot be stored; expected {', '.join(known.__name__ for known in _KINDS)}"
             )
-        if group in grouped:
-            grouped[group].append(event)
+        owner = (event_class, event.series)
+        if owner in grouped:
+            grouped[owner].append(event)
         else:
-            grouped[group] = [event]
+            grouped[owner] = [event]
     if not all(_is_clean(_KINDS[event_class], group) for (event_class, _), group in grouped.items()):
         for event in events:
             check_event(event)

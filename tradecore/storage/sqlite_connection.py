@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
@@ -43,10 +43,11 @@ class SqliteConnection(aiosqlite.Connection):
             with translated_errors(self._url):
                 return function(self._conn)
 
-        result: Returned = await self._execute(run_whole)
+        execute: Any = self._execute  # aiosqlite has no public way to run a function, and no types on this one
+        result: Returned = await execute(run_whole)
         return result
 
-    def stop(self):  # type: ignore[no-untyped-def]  # aiosqlite's own signature names a private future
+    def stop(self) -> Any:
         """Stop the thread. A connection that was opened for a caller who had gone is closed first."""
         self._tx.put_nowait((None, self._close_unclaimed))
         return super().stop()
