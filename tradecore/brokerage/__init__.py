@@ -1,1 +1,1 @@
-"""BrokerageProvider and SimulatedBroker."""
+"""Brokerage: who takes orders and keeps money: the BrokerageProvider contract and the SimulatedBroker."""

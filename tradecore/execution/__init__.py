@@ -1,1 +1,1 @@
-"""ExecutionEngine: orders against market events, sync and pure of I/O."""
+"""Execution: orders against the market events of one match source per instrument. Pure and sync; knows no money."""

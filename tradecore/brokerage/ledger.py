@@ -1,0 +1,88 @@
+"""Ledger: what one strategy holds of one instrument at one broker, and what its working orders may add to it.
+
+Receives: executions; quantities of orders that start and end working; the lane that prices it.
+Gives:    positions before and after; marks for the strategy's recorder, only while it holds.
+Never:    nets across strategies or brokers.    Spec: 5.1; EXECUTION 9, 10.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from tradecore.domain.execution import Execution
+from tradecore.domain.instant import MIN_NS
+from tradecore.domain.instrument import Instrument
+from tradecore.domain.position import Position
+from tradecore.engine.participant import Recorder
+from tradecore.execution.lane import Lane
+
+_ZERO: Final = Decimal(0)
+
+
+class Ledger:
+    """One ledger. open_buys, open_sells: quantity that working orders may still execute. marked_ns: marks up to and
+    including this instant were recorded.
+    """
+
+    __slots__ = ("instrument", "lane", "marked_ns", "open_buys", "open_sells", "position", "recorder", "strategy")
+
+    def __init__(self, strategy: str, instrument: Instrument, lane: Lane, recorder: Recorder) -> None:
+        self.strategy, self.instrument, self.lane, self.recorder = strategy, instrument, lane, recorder
+        self.position = Position(instrument.id, multiplier=instrument.multiplier)
+        self.open_buys = _ZERO
+        self.open_sells = _ZERO
+        self.marked_ns = MIN_NS
+
+    def apply(self, execution: Execution, instant: int) -> None:
+        """Book an execution that is made at an instant of the run (a bar's open is booked when the bar is known).
+
+        What was held until then is marked first, without this instant: its own mark is for what is held after it.
+        """
+        before = self.position
+        if before.quantity:
+            self.record_marks(instant - 1)
+        else:
+            self.marked_ns = instant - 1
+        self.position = after = before.after(
+            execution.signed_quantity, execution.price, execution.ts_event, execution.commission
+        )
+        self.recorder.record_execution(execution, before, after)
+
+    def record_marks(self, until: int) -> None:
+        """Record the marks that are due by an instant, if anything is held."""
+        quantity = self.position.quantity
+        if until <= self.marked_ns or not quantity:
+            return
+        times, prices = self.lane.marks(1 if quantity > 0 else -1, self.marked_ns, until)
+        self.marked_ns = until
+        if times:
+            self.recorder.record_marks(self.instrument.id, times, prices)
+
+    def record_last_mark(self, ts: int) -> None:
+        """The run ended: marks up to its end, and one at the end at the last known price."""
+        quantity = self.position.quantity
+        if not quantity or ts <= self.marked_ns:
+            return
+        self.record_marks(ts - 1)
+        price = self.lane.mark(1 if quantity > 0 else -1)
+        self.marked_ns = ts
+        if price is not None:
+            self.recorder.record_marks(self.instrument.id, [ts], [price])
+
+    def compute_widest(self, added: Decimal = _ZERO) -> Decimal:
+        """The largest position, long or short, that working orders and an added signed quantity may lead to, >= 0."""
+        held = self.position.quantity
+        up = held + self.open_buys + (added if added > 0 else _ZERO)
+        down = held - self.open_sells + (added if added < 0 else _ZERO)
+        return max(up, -down)
+
+    def find_value(self) -> Decimal:
+        """Value of what is held at the present mark, signed, in the instrument's currency; at cost before any mark."""
+        quantity = self.position.quantity
+        if not quantity:
+            return _ZERO
+        price = self.lane.mark(1 if quantity > 0 else -1)
+        if price is None:
+            return self.position.cost
+        return quantity * Decimal(repr(price)) * self.instrument.multiplier

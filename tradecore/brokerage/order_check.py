@@ -1,0 +1,60 @@
+"""Order check: what is wrong with an order or an update at any time, raised at the call.    DESIGN 8; EXECUTION 7.
+
+Receives: an order as it was submitted; the terms of an update.
+Gives:    nothing, or InvalidOrder. What depends on the market or the account is judged at the venue instead.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import Order, TimeInForce
+from tradecore.errors import InvalidOrder
+from tradecore.execution.working_order import WorkingOrder
+
+TIMES_IN_FORCE: Final = (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
+"""What the SimulatedBroker takes; orders that expire are not available yet."""
+
+
+def check_order(order: Order) -> None:
+    """Raises InvalidOrder for an order that was not submitted, or asks for what is not available."""
+    if order.time_in_force not in TIMES_IN_FORCE:
+        known = ", ".join(word.value for word in TIMES_IN_FORCE)
+        raise InvalidOrder(
+            f"order {order.order_id or order.instrument}: time in force {order.time_in_force.value} is not available "
+            f"at a simulated broker yet; expected one of {known}, or cancel the order with a timer"
+        )
+    if not order.order_id:
+        raise InvalidOrder(f"{order!r} has no id yet; submit it with Strategy.submit_order")
+
+
+def check_update(
+    order: WorkingOrder,
+    quantity: Decimal | None,
+    price: Decimal | None,
+    stop_price: Decimal | None,
+    instrument: Instrument | None,
+) -> None:
+    """Raises InvalidOrder for an update that says nothing, names a price that the type has not, or is off the grid."""
+    if quantity is None and price is None and stop_price is None:
+        raise InvalidOrder(f"update of order {order.order_id} changes nothing; give quantity, price or stop_price")
+    for name, wanted, current in (("price", price, order.price), ("stop_price", stop_price, order.stop_price)):
+        if wanted is not None and current is None:
+            raise InvalidOrder(
+                f"order {order.order_id} is a {order.order_type.value} order and has no {name} to update"
+            )
+    if quantity is not None and quantity <= 0:
+        raise InvalidOrder(
+            f"update of order {order.order_id}: quantity is {quantity}; expected the new total, above 0 "
+            "(cancel_order ends an order)"
+        )
+    if instrument is not None:
+        for given, check in (
+            (quantity, instrument.quantity),
+            (price, instrument.price),
+            (stop_price, instrument.price),
+        ):
+            if given is not None:
+                check(given)

@@ -1,0 +1,471 @@
+"""SimulatedBroker: a venue in memory: latency, an ExecutionEngine, ledgers and money.
+
+Receives: windows of market events from the engine; orders, cancels and updates of strategies, decided at `now`.
+Gives:    reports with due times; every Execution, order change and mark to the recorder of its strategy; `due_ns`.
+Never:    calls a strategy, shows anything before its time, or depends on the order in which feeds were added.
+          Spec: 5.3; DESIGN 4, 9; EXECUTION 1, 2, 7, 9.
+
+At one instant market events meet the orders that are effective already, then commands that are due take effect, in the
+order in which they were given. Commands of one broker never overtake each other. Expiries will stand between the two.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+
+from tradecore.brokerage.account_book import AccountBook
+from tradecore.brokerage.brokerage_provider import Account
+from tradecore.brokerage.commission import make_charge
+from tradecore.brokerage.currency_paths import CurrencyPaths
+from tradecore.brokerage.ledger import Ledger
+from tradecore.brokerage.order_check import check_order, check_update
+from tradecore.brokerage.report_queue import ReportQueue
+from tradecore.brokerage.settings import BasisPointSlippage, SimulatedBrokerSettings
+from tradecore.brokerage.settings_check import list_settings_mistakes
+from tradecore.domain.delay_law import DelayLaw, draw_key
+from tradecore.domain.execution import BrokerSource, Execution
+from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import Order, OrderReport, OrderSnapshot
+from tradecore.domain.order_state import OrderState
+from tradecore.domain.position import Position
+from tradecore.engine.participant import NEVER, BrokerReport, Recorder, Source
+from tradecore.errors import ConfigError, InvalidOrder, UnknownInstrument, UnknownOrder
+from tradecore.execution.execution_engine import Charge, ExecutionEngine
+from tradecore.execution.match_rules import MatchRules
+from tradecore.execution.match_source import Candidate, MatchSource, choose_match_source
+from tradecore.execution.working_order import WorkingOrder
+
+_ZERO = Decimal(0)
+
+
+class Timeline(Protocol):
+    """What the broker needs of the engine's timeline."""
+
+    @property
+    def now(self) -> int:
+        """The instant of the turn, int nanoseconds."""
+        ...
+
+
+class _Command(msgspec.Struct, frozen=True, gc=False):
+    """A command on its way. word: "submit", "cancel" or "update"; terms that are None stay."""
+
+    due_ns: int
+    word: str
+    order: WorkingOrder
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
+class SimulatedBroker:
+    """A BrokerParticipant and a BrokerageProvider. Raises: ConfigError for settings that contradict each other."""
+
+    source = BrokerSource.SIMULATED
+
+    def __init__(self, name: str, settings: SimulatedBrokerSettings, *, seed: int, timeline: Timeline) -> None:
+        mistakes = list_settings_mistakes(settings)
+        if mistakes:
+            raise ConfigError(f"broker {name!r}", mistakes)
+        self.name = name
+        self.settings = settings
+        self.due_ns = NEVER
+        self._seed = seed
+        self._timeline = timeline
+        rules = MatchRules(
+            bar_fill=settings.bar_fill, bar_touch=settings.bar_touch, bar_path=settings.bar_path,
+            participation=settings.participation, open_grace=settings.open_grace, no_market=settings.no_market,
+            stop_through=settings.stop_through, self_trade=settings.self_trade,
+        )  # fmt: skip
+        self._engine = ExecutionEngine(name, self.source, rules, self)
+        self._book = AccountBook(
+            is_cash=settings.account == "cash",
+            cash=settings.cash,
+            initial_margin=settings.initial_margin,
+            convert=self._find_rate,
+        )
+        self._paths: CurrencyPaths | None = None
+        self._instruments: dict[str, Instrument] = {}
+        self._sources: dict[str, MatchSource] = {}
+        self._without_source: dict[str, str] = {}
+        self._charges: dict[str, Charge] = {}
+        self._recorders: dict[str, Recorder] = {}
+        self._reports = ReportQueue()
+        self._commands: deque[_Command] = deque()
+        self._orders: dict[str, WorkingOrder] = {}
+        self._number = 0
+        self._instant = 0
+        latency = settings.latency
+        self._submit_law = None if latency.submit.is_zero else latency.submit
+        self._cancel_law = None if latency.cancel.is_zero else latency.cancel
+        self._update_law = None if latency.update.is_zero else latency.update
+        self._report_law = None if latency.report.is_zero else latency.report
+
+    # ----------------------------------------------------------------------------------------------- before the run
+
+    async def connect(self) -> None:
+        """Nothing to open."""
+
+    async def disconnect(self) -> None:
+        """Nothing to close."""
+
+    def attach(self, strategy: str, recorder: Recorder) -> None:
+        """Open ledgers for a strategy; its executions, order changes and marks go to the recorder."""
+        self._recorders[strategy] = recorder
+
+    def choose_sources(self, sources: Sequence[Source], instruments: dict[str, Instrument]) -> None:
+        """Choose one match source for each instrument that has none yet (EXECUTION 3).
+
+        Raises: UnknownInstrument; ConfigError for a match_on that nothing serves, a side's bars without a spread, a
+        currency that a margin account cannot convert.
+        """
+        candidates: dict[str, list[Candidate]] = {}
+        for source in sources:
+            if source.instrument not in self._sources:
+                listed = candidates.setdefault(source.instrument, [])
+                if not source.made_by_run:
+                    listed.append(Candidate(source.kind, source.name))
+        mistakes: list[str] = []
+        for name in sorted(candidates):
+            if name not in instruments:
+                raise UnknownInstrument(name, list(instruments))
+            instrument = instruments[name]
+            wanted = self.settings.match_on.get(name)
+            chosen = choose_match_source(candidates[name], wanted, self.settings.spread.get(name))
+            self._instruments[name] = instrument
+            if isinstance(chosen, MatchSource):
+                self._open(instrument, chosen)
+                continue
+            self._without_source[name] = chosen
+            if wanted is not None or any(
+                c.kind == "bar" and c.name.endswith((" bid", " ask")) for c in candidates[name]
+            ):
+                mistakes.append(f"{name}: {chosen}")
+        mistakes.extend(self._list_missing_paths())
+        if mistakes:
+            raise ConfigError(f"broker {self.name!r}", mistakes)
+
+    def _open(self, instrument: Instrument, chosen: MatchSource) -> None:
+        slippage = self.settings.slippage
+        charge = make_charge(self.settings.commission, instrument)
+        self._engine.open_lane(
+            instrument,
+            chosen,
+            charge,
+            ticks=_ZERO if isinstance(slippage, BasisPointSlippage) else slippage.ticks,
+            fraction=slippage.basis_points / 10_000 if isinstance(slippage, BasisPointSlippage) else _ZERO,
+        )
+        self._sources[instrument.id] = chosen
+        self._charges[instrument.id] = charge
+        self._without_source.pop(instrument.id, None)
+
+    def _list_missing_paths(self) -> list[str]:
+        currency = self._book.currency
+        self._paths = CurrencyPaths(currency, self._engine.lanes.values())
+        if self._book.is_cash:
+            return []
+        needed = {self._instruments[name].currency for name in self._sources} | set(self._book.cash)
+        return [
+            f"no instrument that is read converts {other} into {currency}, the account's currency; add one of them "
+            "to the run (its base_currency set), or give the account cash in one currency only"
+            for other in sorted(needed)
+            if not self._paths.has_path(other)
+        ]
+
+    def _find_rate(self, currency: str) -> Decimal | None:
+        return None if self._paths is None else self._paths.find_rate(currency)
+
+    @property
+    def match_sources(self) -> dict[str, str]:
+        """What each instrument is matched on, for run.json: {"IBM.NYSE": "bar IBM.NYSE 1d last"}."""
+        return {name: self._sources[name].description for name in sorted(self._sources)}
+
+    @property
+    def match_counts(self) -> dict[str, dict[str, int]]:
+        """For run.json, by instrument: executions that no size capped; half and crossed pairs of bid and ask bars."""
+        return {name: self._engine.lanes[name].list_counts() for name in sorted(self._engine.lanes)}
+
+    def is_source(self, kind: str, name: str) -> bool:
+        """Whether events of this series are matched here."""
+        return self._engine.is_source(kind, name)
+
+    # ------------------------------------------------------------------------------------------------------- commands
+
+    async def submit_order(self, order: Order) -> None:
+        """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
+        check_order(order)
+        if order.strategy not in self._recorders:
+            raise InvalidOrder(
+                f"order {order.order_id!r} is of strategy {order.strategy!r}, which is not attached to broker "
+                f"{self.name!r}; submit orders through Strategy.submit_order"
+            )
+        law = self._report_law
+        working = WorkingOrder(order, 0 if law is None else law.draw_ns(draw_key(self._seed, order.order_id, "report")))
+        self._number += 1
+        working.number = self._number
+        self._orders[working.order_id] = working
+        self._send("submit", working, self._submit_law)
+
+    async def cancel_order(self, order: Order) -> None:
+        """Take charge of a cancel. Raises: UnknownOrder."""
+        self._send("cancel", self._find(order), self._cancel_law)
+
+    async def update_order(
+        self,
+        order: Order,
+        *,
+        quantity: Decimal | None = None,
+        price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        """Take charge of a change; quantity is the absolute total. Raises: UnknownOrder, InvalidOrder."""
+        working = self._find(order)
+        check_update(working, quantity, price, stop_price, self._instruments.get(working.instrument))
+        self._send("update", working, self._update_law, quantity, price, stop_price)
+
+    def _find(self, order: Order) -> WorkingOrder:
+        working = self._orders.get(order.order_id)
+        if working is None:
+            raise UnknownOrder(
+                f"order {order.order_id or '(not submitted)'} is not with broker {self.name!r}: it was never submitted "
+                f"here, or it is finished ({order.state.name})"
+            )
+        return working
+
+    def _send(
+        self,
+        word: str,
+        order: WorkingOrder,
+        law: DelayLaw | None,
+        quantity: Decimal | None = None,
+        price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        """Put a command on its way. It never overtakes one that was given before."""
+        due = self._timeline.now
+        if law is not None:
+            due += law.draw_ns(draw_key(self._seed, order.order_id, word))
+        if self._commands and self._commands[-1].due_ns > due:
+            due = self._commands[-1].due_ns
+        self._commands.append(_Command(due, word, order, quantity, price, stop_price))
+        if due < self.due_ns:
+            self.due_ns = due
+
+    # -------------------------------------------------------------------------------------------------------- the run
+
+    def load(self, kind: str, name: str, events: Sequence[Any]) -> None:
+        """Events of the next window of a match source series, in order of ts_event."""
+        self._engine.load(kind, name, events)
+        self._refresh_due()
+
+    def advance(self, ts: int) -> None:
+        """Do everything up to and including this instant: market events, then commands, instant by instant."""
+        engine, commands = self._engine, self._commands
+        while True:
+            due = engine.due_ns
+            if due <= ts and (not commands or due <= commands[0].due_ns):
+                self._instant = due
+                engine.match(due)
+            elif commands and commands[0].due_ns <= ts:
+                command = commands.popleft()
+                self._instant = command.due_ns
+                self._take_effect(command, command.due_ns)
+            else:
+                break
+        self._refresh_due()
+
+    def take_reports(self, ts: int) -> list[BrokerReport]:
+        """Reports due by this instant, in order, each handed out once."""
+        reports = self._reports.take(ts)
+        for report in reports:
+            state = report.order.state
+            if state is OrderState.FILLED or state is OrderState.CANCELLED or state is OrderState.REJECTED:
+                self._orders.pop(report.order.order_id, None)  # the strategy knows: it will not ask for it any more
+        self._refresh_due()
+        return reports
+
+    def end_window(self, mark: int) -> None:
+        """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
+        self.advance(mark - 1)
+        for lane in self._engine.lanes.values():
+            lane.take_until(mark - 1)
+        for ledger in self._book.ledgers.values():
+            if ledger.lane.last is not None:
+                ledger.record_marks(min(mark - 1, ledger.lane.last.ts_event))
+        self._engine.end_window()
+        self._refresh_due()
+
+    def finish(self, ts: int) -> None:
+        """The run ended at this instant: what waits for a bar takes effect, what is held gets a last mark."""
+        self.advance(ts)
+        self._instant = ts
+        self._engine.end_run(ts)
+        for ledger in self._book.ledgers.values():
+            ledger.record_last_mark(ts)
+        self._refresh_due()
+
+    def _refresh_due(self) -> None:
+        due = self._engine.due_ns
+        if self._commands and self._commands[0].due_ns < due:
+            due = self._commands[0].due_ns
+        self.due_ns = min(due, self._reports.due_ns)
+
+    # ---------------------------------------------------------------------------------------------- taking effect
+
+    def _take_effect(self, command: _Command, ts: int) -> None:
+        if command.word == "submit":
+            self._accept(command.order, ts)
+        elif command.order.is_finished or not self._engine.postpone(command.order, ts, command):
+            self.run_postponed(command, ts)
+
+    def _accept(self, order: WorkingOrder, ts: int) -> None:
+        lane = self._engine.lanes.get(order.instrument)
+        if lane is None:
+            reason = self._without_source.get(order.instrument, "no series of it is read by this run")
+            self._reject(order, ts, f"{order.instrument} cannot be matched: {reason}")
+            return
+        lane.take_until(ts)
+        ledger = self._find_ledger(order)
+        charge = self._charges[order.instrument]
+        refusal = lane.refusal(order) or self._book.find_refusal(order, ledger, charge)
+        if refusal is not None:
+            self._reject(order, ts, refusal)
+            return
+        order.state = OrderState.ACCEPTED
+        self._book.reserve(order, ledger, charge)
+        self._tell(order, ts)
+        self._engine.arrive(order, ts)
+
+    def _reject(self, order: WorkingOrder, ts: int, reason: str) -> None:
+        order.move(OrderState.REJECTED, reason)
+        self._tell(order, ts)
+
+    def run_postponed(self, command: _Command, ts_event: int) -> None:
+        """A cancel or update takes effect, at once or after the bar that it had to wait for."""
+        order = command.order
+        if command.word == "cancel":
+            self._cancel(order, ts_event)
+        else:
+            self._update(order, command, ts_event)
+
+    def _cancel(self, order: WorkingOrder, ts: int) -> None:
+        if order.is_finished:
+            reason = f"cannot cancel: the order is {order.state.name}"
+            self._tell(order, ts, reason=reason, cancel_rejected=True)
+            return
+        self._engine.leave(order)
+        order.move(OrderState.CANCELLED)
+        self._book.release(order, self._find_ledger(order))
+        self._tell(order, ts)
+
+    def _update(self, order: WorkingOrder, command: _Command, ts: int) -> None:
+        refusal = self._find_update_refusal(order, command)
+        if refusal is not None:
+            self._tell(order, ts, reason=refusal, update_rejected=True)
+            return
+        ledger, charge = self._find_ledger(order), self._charges[order.instrument]
+        before = (order.quantity, order.price, order.stop_price)
+        self._book.release(order, ledger)
+        order.change(command.quantity, command.price, command.stop_price)
+        is_only_less = (order.price, order.stop_price) == before[1:] and order.quantity <= before[0]
+        refusal = None
+        if not is_only_less:
+            refusal = self._engine.lanes[order.instrument].refusal(order)
+            refusal = refusal or self._book.find_refusal(order, ledger, charge)
+        if refusal is not None:
+            order.change(*before)
+            self._book.reserve(order, ledger, charge)
+            self._tell(order, ts, reason=refusal, update_rejected=True)
+            return
+        self._book.reserve(order, ledger, charge)
+        if not order.remaining:  # lowered to what is executed: done
+            self._engine.leave(order)
+            order.move(OrderState.FILLED)
+        self._tell(order, ts, updated=True)
+        if not is_only_less:
+            self._number += 1
+            order.number, order.is_fresh = self._number, True
+            self._engine.leave(order)
+            self._engine.arrive(order, ts)
+
+    def _find_update_refusal(self, order: WorkingOrder, command: _Command) -> str | None:
+        if order.is_finished:
+            return f"cannot update: the order is {order.state.name}"
+        if command.quantity is not None and command.quantity < order.filled_quantity:
+            return f"cannot lower the quantity to {command.quantity}: {order.filled_quantity} are executed"
+        if command.stop_price is not None and order.is_triggered:
+            return f"cannot move the stop: it was triggered at {order.stop_price}"
+        return None
+
+    def _find_ledger(self, order: WorkingOrder) -> Ledger:
+        key = (order.strategy, order.instrument)
+        ledger = self._book.ledgers.get(key)
+        if ledger is None:
+            instrument = self._instruments[order.instrument]
+            lane = self._engine.lanes[order.instrument]
+            ledger = self._book.ledgers[key] = Ledger(order.strategy, instrument, lane, self._recorders[order.strategy])
+        return ledger
+
+    # --------------------------------------------------------------------- called by the engine (ExecutionListener)
+
+    def find_money_refusal(self, order: WorkingOrder, quantity: Decimal, price: Decimal) -> str | None:
+        """See ExecutionListener."""
+        charge = self._charges[order.instrument]
+        return self._book.find_execution_refusal(order, self._find_ledger(order), charge, quantity, price)
+
+    def on_execution(self, order: WorkingOrder, execution: Execution) -> None:
+        """See ExecutionListener."""
+        self._book.apply(order, self._find_ledger(order), execution, self._instant)
+        self._tell(order, execution.ts_event, execution)
+
+    def on_order_changed(self, order: WorkingOrder, ts_event: int) -> None:
+        """See ExecutionListener."""
+        if order.is_finished:
+            self._book.release(order, self._find_ledger(order))
+        self._tell(order, ts_event)
+
+    def _tell(
+        self,
+        order: WorkingOrder,
+        ts_event: int,
+        execution: Execution | None = None,
+        *,
+        reason: str | None = None,
+        cancel_rejected: bool = False,
+        update_rejected: bool = False,
+        updated: bool = False,
+    ) -> None:
+        """Record an order's change and report it: due when it happened plus latency, but not before it can be known."""
+        report = OrderReport(
+            order.order_id, order.state, ts_event, order.filled_quantity, order.filled_value,
+            order.reason if reason is None else reason, order.quantity if updated else None,
+            order.price if updated else None, order.stop_price if updated else None, cancel_rejected, update_rejected,
+            updated,
+        )  # fmt: skip
+        due = ts_event + order.report_ns
+        if due < self._instant:
+            due = self._instant
+        self._reports.put(due, order.strategy, report, execution)
+        self._recorders[order.strategy].record_order(order.snapshot(self.name), ts_event)
+
+    # ------------------------------------------------------------------------------------------------ what it knows
+
+    def get_orders(self) -> list[OrderSnapshot]:
+        """Orders that are not finished, in order of submission; those on their way are SUBMITTED."""
+        return [order.snapshot(self.name) for order in self._orders.values() if not order.is_finished]
+
+    def get_positions(self) -> list[Position]:
+        """What each strategy holds, without flat positions, in order of (strategy, instrument)."""
+        ledgers = self._book.ledgers
+        return [ledgers[key].position for key in sorted(ledgers) if not ledgers[key].position.is_flat]
+
+    def get_account(self) -> Account:
+        """Cash by currency and what is held, exact."""
+        ledgers = self._book.ledgers
+        held = {key: ledgers[key].position for key in sorted(ledgers) if not ledgers[key].position.is_flat}
+        return Account(self.name, self.settings.account, dict(self._book.cash), held)

@@ -1,0 +1,215 @@
+"""BarLane: orders against bars: last bars, bid and ask bars as a pair, or one side's bars with a spread.
+
+Receives: bars in order of their ends, window by window; the two series of a pair in any order.
+Gives:    to BarPassage each bar that may execute something, once its end has come; marks at every bar's end.
+Never:    shows an order a bar before its end, or lets a command undo an open that lies before it.    EXECUTION 6.
+
+A bar becomes known at its end, but what it executes at its open happened at its start. So a cancel or update that takes
+effect inside a bar waits until that bar is known (or until none can come any more that began before it, one step
+later): the order may still have executed at the open, and nothing else of that bar.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+from tradecore.domain.bar import Bar
+from tradecore.domain.instant import MIN_NS, SECOND_NS
+from tradecore.execution.bar_pairing import BarPairing
+from tradecore.execution.bar_passage import BarPassage
+from tradecore.execution.lane import NEVER, TIME_OF, Lane
+from tradecore.execution.working_order import NOWHERE, TAKER, WorkingOrder
+
+OPEN_GRACE_NS_MAX: Final = 5 * SECOND_NS
+"""EXECUTION 6: a taker this late after a bar's start does not get its open any more."""
+
+_INF: Final = float("inf")
+
+
+class BarLane(Lane):
+    """One instrument on bars.
+
+    step_ns: length of a bar, 0 for bars of ticks. pairing: joins bid and ask bars, None where there is one series.
+    shift_buy, shift_sell: what one side's bars lack to be the other side's prices (the spread, signed).
+    """
+
+    def __init__(
+        self, *parts: Any, step_ns: int, pairing: BarPairing | None = None, shift_buy: float = 0.0,
+        shift_sell: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(*parts)
+        self.matched_on = "bar" if pairing is None else "bar_bid_ask"
+        self.step_ns = step_ns
+        self.pairing = pairing
+        self.shift_buy, self.shift_sell = shift_buy, shift_sell
+        self.grace_ns = min(int(self.rules.open_grace * step_ns), OPEN_GRACE_NS_MAX)
+        # What makes a touch a trade through it: one increment; the rest is for what subtracting floats may take off.
+        tick = float(self.instrument.price_increment)
+        self.reach = (tick if self.rules.bar_touch == "through" else 0.0) - tick * 1e-6
+        self.asks: Sequence[Bar] = ()
+        self.last_ask: Bar | None = None
+        self._end_before: int | None = None  # end of the last bar of earlier windows
+        self._passage: BarPassage | None = None
+        self._postponed: deque[tuple[int, WorkingOrder, Any]] = deque()
+        self._scan_due_ns = NEVER
+
+    # -------------------------------------------------------------------------------------------------------- events
+
+    def load(self, name: str, events: Sequence[Bar]) -> None:
+        """See Lane.load. Of a pair, only bars that have found their partner are events."""
+        if self.pairing is None:
+            self.events = self.asks = [*self.events, *events] if self.events else events
+            self.rescan()
+            return
+        bids, asks = self.pairing.add(name, events)
+        self.asks = [*self.asks, *asks] if self.asks else asks
+        super().load(name, bids)
+
+    def _pass(self, taken: int) -> None:
+        super()._pass(taken)
+        self.last_ask = self.asks[taken - 1]
+
+    def end_window(self) -> None:
+        """See Lane.end_window."""
+        if self.pairing is not None:
+            self.pairing.end_window()
+        if self.events:
+            self._end_before = self.events[-1].ts_event
+        super().end_window()
+        self.asks = ()
+        self._scan_due_ns = NEVER
+        self._set_due()
+
+    def end_run(self, ts: int) -> None:
+        """Bars that never came have opened nothing: what waited for them takes effect."""
+        while self._postponed:
+            self._run_first_postponed()
+        self.rescan()
+
+    def compute_start_ns(self, at: int) -> int:
+        """Start of the bar at this place: max(previous end of its series, end - step) (EXECUTION 6)."""
+        previous = self.events[at - 1].ts_event if at else self._end_before
+        if not self.step_ns:  # bars of ticks have no length: one begins where the one before it ended
+            return MIN_NS if previous is None else previous
+        start: int = self.events[at].ts_event - self.step_ns
+        return start if previous is None or previous < start else previous
+
+    def find_hit(self, start: int, stop: int) -> int:
+        """First bar that reaches a limit or a stop."""
+        limits, stops = self.limits, self.stops
+        up, down = -self.shift_buy, -self.shift_sell
+        low = max([o.price_f for o in limits if o.is_buy and o.price_f is not None], default=-_INF) + up
+        high = min([o.price_f for o in limits if not o.is_buy and o.price_f is not None], default=_INF) + down
+        rise = min([o.stop_f for o in stops if o.is_buy], default=_INF) + up
+        fall = max([o.stop_f for o in stops if not o.is_buy], default=-_INF) + down
+        slack = self.taker_price.slack
+        low, high, rise, fall = low + slack, high - slack, rise - slack, fall + slack
+        bids, asks = self.events, self.asks
+        for at in range(start, stop):
+            ask, bid = asks[at], bids[at]
+            if ask.low <= low or bid.high >= high or ask.high >= rise or bid.low <= fall:
+                return at
+        return -1
+
+    def _wants_every_event(self) -> bool:
+        return bool(self.takers or self._postponed) or any(order.is_fresh for order in self.limits)
+
+    def _scan(self) -> None:
+        super()._scan()
+        self._scan_due_ns = self.due_ns
+        self._set_due()
+
+    def _set_due(self) -> None:
+        """The scan's due time, or the instant at which the first postponed command need not wait any more."""
+        if self._postponed and self.step_ns:
+            self.due_ns = min(self.due_ns, self._postponed[0][0] + self.step_ns)
+
+    # ------------------------------------------------------------------------------------------------------ matching
+
+    def match(self, ts: int) -> None:
+        """Bars of this instant, then the commands that waited for them."""
+        if self._scan_due_ns <= ts:
+            super().match(ts)
+        if self._postponed:
+            self._run_postponed(ts)
+
+    def match_at(self, at: int, ts: int) -> None:
+        """Let the bar at this place pass the orders."""
+        self._passage = passage = BarPassage(self, self.compute_start_ns(at), self.asks[at], self.events[at])
+        passage.run()
+        self.uncapped += passage.uncapped
+
+    def must_wait(self, order: WorkingOrder, ts: int) -> bool:
+        """A bar may have opened between the order's effective time and this instant, unknown to us."""
+        if order.leaves_ns != NEVER:
+            return True  # behind a command that waits
+        if order.place == NOWHERE or order.effective_ns >= ts:
+            return False
+        return self.last is None or self.last.ts_event < ts
+
+    def postpone(self, order: WorkingOrder, ts: int, command: Any) -> None:
+        """Keep a command until the bar that contains its instant is known."""
+        order.leaves_ns = min(order.leaves_ns, ts)
+        self._postponed.append((ts, order, command))
+        self.rescan()
+
+    def _run_postponed(self, ts: int) -> None:
+        known = MIN_NS if self.last is None else self.last.ts_event
+        while self._postponed:
+            given = self._postponed[0][0]
+            if given > known and (not self.step_ns or given + self.step_ns > ts):
+                break
+            self._run_first_postponed()
+        self.rescan()
+
+    def _run_first_postponed(self) -> None:
+        given, order, command = self._postponed.popleft()
+        order.leaves_ns = min((ts for ts, other, _ in self._postponed if other is order), default=NEVER)
+        self.venue.run_postponed(command, given)
+
+    # -------------------------------------------------------------------------------------------------------- orders
+
+    def enter(self, order: WorkingOrder, ts: int) -> None:
+        """Wait for a bar that begins at or after this instant; under same_close, take the close of this instant's."""
+        if self.rules.bar_fill == "same_close" and self.last is not None and self.last.ts_event == ts:
+            assert self.last_ask is not None
+            if self._passage is None or self._passage.end != ts:
+                self._passage = BarPassage(self, ts, self.last_ask, self.last)
+            order.is_fresh = False
+            self._passage.take_close(order)
+            if order.is_finished:
+                return
+        if order.price_f is None or order.is_immediate:
+            self.put(order, TAKER)
+        else:
+            self.rest(order, ts)
+
+    def list_counts(self) -> dict[str, int]:
+        """What was counted for the report."""
+        counts = super().list_counts()
+        if self.pairing is not None:
+            counts |= {"half_pairs": self.pairing.half_pairs, "crossed_pairs": self.pairing.crossed_pairs}
+        return counts
+
+    # -------------------------------------------------------------------------------------------------------- prices
+
+    def touch(self, sign: int) -> float | None:
+        """Close of the last bar: the ask's for buys, the bid's for sells."""
+        if self.last is None or self.last_ask is None:
+            return None
+        return self.last_ask.close + self.shift_buy if sign > 0 else float(self.last.close) + self.shift_sell
+
+    def marks(self, sign: int, after: int, until: int) -> tuple[list[int], list[float]]:
+        """Close at the end of every bar: long at the bid's, short at the ask's."""
+        events, stop = self.events, self.taken
+        while stop and events[stop - 1].ts_event > until:
+            stop -= 1
+        start = bisect_right(events, after, 0, stop, key=TIME_OF)
+        bars: Sequence[Bar]
+        bars, shift = (events, self.shift_sell) if sign > 0 else (self.asks, self.shift_buy)
+        part = bars[start:stop]
+        prices = [bar.close + shift for bar in part] if shift else [bar.close for bar in part]
+        return [bar.ts_event for bar in part], prices

@@ -1,0 +1,46 @@
+"""BarPairing: bid and ask bars of one instrument, joined by equal ends.
+
+Receives: the two series, window by window, in any order.
+Gives:    lists of bid bars and ask bars of equal length and equal ends; counts of what had no partner or was crossed.
+Never:    passes on a half or crossed pair: neither says what could be bought and sold at.    EXECUTION 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tradecore.domain.bar import Bar
+
+
+class BarPairing:
+    """Joins the series `bid_name` and `ask_name`. half_pairs, crossed_pairs: counted so far."""
+
+    def __init__(self, bid_name: str, ask_name: str) -> None:
+        self.bid_name, self.ask_name = bid_name, ask_name
+        self.half_pairs = 0
+        self.crossed_pairs = 0
+        self._bids: list[Bar] = []
+        self._asks: list[Bar] = []
+
+    def add(self, name: str, bars: Sequence[Bar]) -> tuple[list[Bar], list[Bar]]:
+        """Take bars of one series in; the new pairs, in order."""
+        (self._bids if name == self.bid_name else self._asks).extend(bars)
+        if not self._bids or not self._asks:
+            return [], []
+        asks_by_end = {bar.ts_event: bar for bar in self._asks}
+        pairs = [(bid, ask) for bid in self._bids if (ask := asks_by_end.get(bid.ts_event)) is not None]
+        paired = {bid.ts_event for bid, _ in pairs}
+        self._bids = [bar for bar in self._bids if bar.ts_event not in paired]
+        self._asks = [bar for bar in self._asks if bar.ts_event not in paired]
+        sound = [
+            (bid, ask)
+            for bid, ask in pairs
+            if bid.open <= ask.open and bid.close <= ask.close and bid.high <= ask.high and bid.low <= ask.low
+        ]
+        self.crossed_pairs += len(pairs) - len(sound)
+        return [bid for bid, _ in sound], [ask for _, ask in sound]
+
+    def end_window(self) -> None:
+        """No partner comes any more for what is left."""
+        self.half_pairs += len(self._bids) + len(self._asks)
+        self._bids, self._asks = [], []

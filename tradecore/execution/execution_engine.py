@@ -1,0 +1,221 @@
+"""ExecutionEngine: orders and market events in, Executions out.
+
+Receives: windows of market events of match sources; orders, cancels and updates at the instant they take effect.
+Gives:    Executions and changed orders, to its listener; `due_ns`, the next instant at which orders may meet events.
+Never:    knows latency (brokerage/ waits for it), money (the listener says whether an order can be paid) or strategies.
+          Spec: 5.2; EXECUTION 2 to 7.
+
+Each instrument has a Lane. Lanes of one instant are asked in order of instrument id, so that the order in which feeds
+were added changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from heapq import heappop, heappush
+from typing import Any, Final, Protocol
+
+from tradecore.domain.execution import BrokerSource, Execution, Liquidity
+from tradecore.domain.instrument import Instrument
+from tradecore.domain.order_state import OrderState
+from tradecore.execution.bar_lane import BarLane
+from tradecore.execution.bar_pairing import BarPairing
+from tradecore.execution.lane import NEVER, Lane
+from tradecore.execution.match_rules import MatchRules
+from tradecore.execution.match_source import MatchSource
+from tradecore.execution.quote_lane import QuoteLane
+from tradecore.execution.taker_price import TakerPrice
+from tradecore.execution.trade_lane import TradeLane
+from tradecore.execution.working_order import WorkingOrder
+
+Charge = Callable[[WorkingOrder, Decimal, Decimal, Liquidity], Decimal]
+"""Commission of an execution: order, quantity, price, liquidity; in the instrument's currency."""
+
+_ZERO: Final = Decimal(0)
+_TWO: Final = Decimal(2)
+
+
+class ExecutionListener(Protocol):
+    """Whose orders they are. Called when things happen at the venue."""
+
+    def find_money_refusal(self, order: WorkingOrder, quantity: Decimal, price: Decimal) -> str | None:
+        """Why an execution cannot be paid, None when it can. Asked only while order.is_unchecked."""
+        ...
+
+    def on_execution(self, order: WorkingOrder, execution: Execution) -> None:
+        """An order executed; it shows it already."""
+        ...
+
+    def on_order_changed(self, order: WorkingOrder, ts_event: int) -> None:
+        """The venue triggered an order or took it away."""
+        ...
+
+    def run_postponed(self, command: Any, ts_event: int) -> None:
+        """A command that had to wait for a bar takes effect now; ts_event: its own instant."""
+        ...
+
+
+class ExecutionEngine:
+    """Matches orders. broker, source: written onto every Execution. lanes: by instrument id."""
+
+    def __init__(self, broker: str, source: BrokerSource, rules: MatchRules, listener: ExecutionListener) -> None:
+        self.rules = rules
+        self.lanes: dict[str, Lane] = {}
+        self.due_ns = NEVER
+        self._broker, self._source = broker, source
+        self._listener = listener
+        self._charges: dict[str, Charge] = {}
+        self._by_series: dict[tuple[str, str], Lane] = {}
+        self._due: list[tuple[int, str]] = []
+
+    # ------------------------------------------------------------------------------------------------------- sources
+
+    def open_lane(
+        self,
+        instrument: Instrument,
+        source: MatchSource,
+        charge: Charge,
+        *,
+        ticks: Decimal = _ZERO,
+        fraction: Decimal = _ZERO,
+    ) -> None:
+        """Match an instrument on a source. ticks, fraction: slippage of takers (TakerPrice)."""
+        buy, sell = source.spread / _TWO, source.spread / _TWO  # trades and last bars lie in the middle
+        if source.side == "bid":
+            buy, sell = source.spread, _ZERO
+        elif source.side == "ask":
+            buy, sell = _ZERO, source.spread
+        taker_price = TakerPrice(
+            instrument.price_increment, ticks=ticks, fraction=fraction, spread_buy=buy, spread_sell=sell
+        )
+        parts = (instrument, self.rules, taker_price, self)
+        lane: Lane
+        if source.word == "quote":
+            lane = QuoteLane(*parts)
+        elif source.word == "trade":
+            lane = TradeLane(*parts)
+        else:
+            lane = BarLane(
+                *parts,
+                step_ns=source.step_ns,
+                pairing=BarPairing(*source.names) if source.side == "both" else None,
+                shift_buy=float(buy) if source.side == "bid" else 0.0,
+                shift_sell=-float(sell) if source.side == "ask" else 0.0,
+            )
+        self.lanes[instrument.id] = lane
+        self._charges[instrument.id] = charge
+        for name in source.names:
+            self._by_series[source.kind, name] = lane
+
+    def is_source(self, kind: str, name: str) -> bool:
+        """Whether this series is matched."""
+        return (kind, name) in self._by_series
+
+    def load(self, kind: str, name: str, events: Sequence[Any]) -> None:
+        """Events of the next window of a matched series, in order of ts_event."""
+        lane = self._by_series[kind, name]
+        lane.load(name, events)
+        self._note(lane)
+
+    def end_window(self) -> None:
+        """All loaded events have happened."""
+        self._due.clear()
+        self.due_ns = NEVER
+        for lane in self.lanes.values():
+            lane.end_window()
+            self._note(lane)
+
+    def end_run(self, ts: int) -> None:
+        """No event comes any more: commands that waited for one take effect."""
+        for name in sorted(self.lanes):
+            self.lanes[name].end_run(ts)
+            self._note(self.lanes[name])
+
+    # ------------------------------------------------------------------------------------------------------- matching
+
+    def match(self, ts: int) -> None:
+        """Let the market events of this instant meet the orders; called with ts = due_ns."""
+        due, lanes = self._due, self.lanes
+        while due and due[0][0] <= ts:
+            at, name = heappop(due)
+            lane = lanes[name]
+            if lane.due_ns == at:
+                lane.match(at)
+                self._note(lane)
+        self._refresh()
+
+    def arrive(self, order: WorkingOrder, ts: int) -> None:
+        """An accepted order takes effect."""
+        lane = self.lanes[order.instrument]
+        lane.arrive(order, ts)
+        self._note(lane)
+
+    def leave(self, order: WorkingOrder) -> None:
+        """An order stops working, for its listener's reasons."""
+        lane = self.lanes[order.instrument]
+        lane.remove(order)
+        lane.rescan()
+        self._note(lane)
+
+    def postpone(self, order: WorkingOrder, ts: int, command: Any) -> bool:
+        """Whether a command has to wait for a bar; then it is kept and comes back through `run_postponed`."""
+        lane = self.lanes[order.instrument]
+        lane.take_until(ts)
+        if not lane.must_wait(order, ts):
+            return False
+        lane.postpone(order, ts, command)
+        self._note(lane)
+        return True
+
+    def _note(self, lane: Lane) -> None:
+        """Remember when a lane is due. An entry that is no longer its due time is skipped when its turn comes."""
+        if lane.due_ns != NEVER:
+            heappush(self._due, (lane.due_ns, lane.instrument.id))
+        self._refresh()
+
+    def _refresh(self) -> None:
+        due, lanes = self._due, self.lanes
+        while due and lanes[due[0][1]].due_ns != due[0][0]:
+            heappop(due)
+        self.due_ns = due[0][0] if due else NEVER
+
+    # ----------------------------------------------------------------------------------------- called by lanes (Venue)
+
+    def execute(
+        self, order: WorkingOrder, quantity: Decimal, price: Decimal, ts_event: int, liquidity: Liquidity,
+        slippage: Decimal,
+    ) -> bool:  # fmt: skip
+        """Make an Execution; False when the money is not there and the order is withdrawn instead."""
+        listener = self._listener
+        if order.is_unchecked:
+            refusal = listener.find_money_refusal(order, quantity, price)
+            if refusal is not None:
+                self.withdraw(order, ts_event, refusal)
+                return False
+        commission = self._charges[order.instrument](order, quantity, price, liquidity)
+        lane = self.lanes[order.instrument]
+        if order.book(quantity, price):
+            lane.remove(order)
+        execution = Execution(
+            f"{order.order_id}.{order.executions}", order.order_id, order.strategy, self._broker, self._source,
+            order.instrument, order.side, quantity, price, commission, lane.instrument.currency, liquidity,
+            lane.matched_on, ts_event, slippage,
+        )  # fmt: skip
+        listener.on_execution(order, execution)
+        return True
+
+    def trigger(self, order: WorkingOrder, ts_event: int) -> None:
+        """A stop's condition was met."""
+        order.move(OrderState.TRIGGERED)
+        self._listener.on_order_changed(order, ts_event)
+
+    def withdraw(self, order: WorkingOrder, ts_event: int, reason: str) -> None:
+        """Take an order away."""
+        self.lanes[order.instrument].remove(order)
+        order.move(OrderState.CANCELLED, reason)
+        self._listener.on_order_changed(order, ts_event)
+
+    def run_postponed(self, command: Any, ts_event: int) -> None:
+        """Hand a command back whose bar is known now."""
+        self._listener.run_postponed(command, ts_event)

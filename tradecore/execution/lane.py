@@ -1,0 +1,310 @@
+"""Lane: one instrument at the venue: the events of its match source, and the orders that work on it.
+
+Receives: events of the match source, window by window, in order of event time; orders when they take effect.
+Gives:    executions, triggers and withdrawals, to the Venue; `due_ns`, the next instant at which it has to be asked.
+Never:    looks at an event before its instant, and touches none one by one while no order works: what stands at an
+          instant is found by bisection. Nothing here knows money.    Spec: 5.2; EXECUTION 2, 3, 7.
+
+QuoteLane, TradeLane and BarLane say how orders meet their kind of event; this file holds what they share. Depth will be
+a fourth.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, Decimal
+from operator import attrgetter
+from typing import Any, Final, Protocol
+
+from tradecore.domain.execution import Liquidity
+from tradecore.domain.instant import MAX_NS
+from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import TimeInForce
+from tradecore.execution.match_rules import MatchRules
+from tradecore.execution.taker_price import TakerPrice
+from tradecore.execution.working_order import LIMIT, NOWHERE, STOP, TAKER, WorkingOrder, by_time
+
+NEVER: Final = MAX_NS
+TIME_OF: Final = attrgetter("ts_event")
+ZERO: Final = Decimal(0)
+_ONE: Final = Decimal(1)
+# Events looked at in one go while orders rest: small at first, because a cancel often follows soon.
+_CHUNK_FIRST: Final = 32
+_CHUNK_MOST: Final = 4_096
+
+
+class Venue(Protocol):
+    """What a lane tells of its orders. The ExecutionEngine is one."""
+
+    def execute(
+        self, order: WorkingOrder, quantity: Decimal, price: Decimal, ts_event: int, liquidity: Liquidity,
+        slippage: Decimal,
+    ) -> bool:  # fmt: skip
+        """An order executes; False when it was refused instead (no money), and is withdrawn."""
+        ...
+
+    def trigger(self, order: WorkingOrder, ts_event: int) -> None:
+        """A stop's condition was met."""
+        ...
+
+    def withdraw(self, order: WorkingOrder, ts_event: int, reason: str) -> None:
+        """The venue takes an order away."""
+        ...
+
+    def run_postponed(self, command: Any, ts_event: int) -> None:
+        """A command that had to wait for a bar takes effect; ts_event: its own instant."""
+        ...
+
+
+class Lane:
+    """What all match sources share. Subclasses define `match_at`, `enter`, `find_hit`, `touch`, `marks`.
+
+    matched_on: word on every Execution. taken: number of loaded events that have happened. last: the newest of them,
+    kept over windows. due_ns: next instant with something to match, NEVER without. uncapped: executions on events that
+    gave no size, counted for the report.
+    """
+
+    matched_on = ""
+
+    def __init__(self, instrument: Instrument, rules: MatchRules, taker_price: TakerPrice, venue: Venue) -> None:
+        self.instrument = instrument
+        self.rules = rules
+        self.taker_price = taker_price
+        self.venue = venue
+        self.due_ns = NEVER
+        self.takers: list[WorkingOrder] = []
+        self.stops: list[WorkingOrder] = []
+        self.limits: list[WorkingOrder] = []
+        self.events: Sequence[Any] = ()
+        self.taken = 0
+        self.last: Any = None
+        self.uncapped = 0
+        self._scanned = 0
+        self._chunk = _CHUNK_FIRST
+        self._increment = instrument.quantity_increment
+
+    # -------------------------------------------------------------------------------------------------------- events
+
+    def load(self, name: str, events: Sequence[Any]) -> None:
+        """Events of the next window, or more of this one; `name` tells the two series of a pair apart."""
+        self.events = [*self.events, *events] if self.events else events
+        self.rescan()
+
+    def take_until(self, ts: int) -> None:
+        """What happened by this instant becomes what stands; only called where none of it can execute anything."""
+        events, taken = self.events, self.taken
+        if taken < len(events) and events[taken].ts_event <= ts:
+            self._pass(bisect_right(events, ts, taken, key=TIME_OF))
+
+    def _pass(self, taken: int) -> None:
+        """Events before this place have happened."""
+        self.taken = taken
+        self.last = self.events[taken - 1]
+
+    def end_window(self) -> None:
+        """All loaded events have happened; only the last is kept."""
+        if self.taken < len(self.events):
+            self._pass(len(self.events))
+        self.events, self.taken = (), 0
+        self._scanned = 0
+        self.due_ns = NEVER
+
+    def end_run(self, ts: int) -> None:
+        """Nothing comes any more: settle what waits for an event."""
+
+    def find_hit(self, start: int, stop: int) -> int:
+        """Place of the first event in [start, stop) that may execute or trigger something, -1 without."""
+        raise NotImplementedError
+
+    def rescan(self) -> None:
+        """Orders or events changed: look again from where we are."""
+        self._scanned = self.taken
+        self._chunk = _CHUNK_FIRST
+        self._scan()
+
+    def _scan(self) -> None:
+        """Set due_ns to the next event worth asking about, looking no further than one chunk ahead."""
+        events, start = self.events, self._scanned
+        if start >= len(events) or not (self.takers or self.stops or self.limits):
+            self.due_ns = NEVER
+            return
+        if self._wants_every_event():
+            self.due_ns = events[start].ts_event
+            return
+        stop = min(start + self._chunk, len(events))
+        hit = self.find_hit(start, stop)
+        if hit >= 0:
+            self._scanned = hit
+            self.due_ns = events[hit].ts_event
+            return
+        self._scanned = stop
+        self._chunk = min(self._chunk * 2, _CHUNK_MOST)
+        self.due_ns = events[stop - 1].ts_event if stop < len(events) else NEVER
+
+    def _wants_every_event(self) -> bool:
+        """Whether the very next event has to be looked at."""
+        return bool(self.takers)
+
+    # -------------------------------------------------------------------------------------------------------- matching
+
+    def match(self, ts: int) -> None:
+        """Let the events of this instant meet the orders; called with ts = due_ns."""
+        events, at = self.events, self._scanned
+        if at > self.taken:
+            self._pass(at)  # up to here nothing could execute
+        if at < len(events) and events[at].ts_event <= ts:
+            self._pass(at + 1)
+            self.match_at(at, ts)
+            self.rescan()
+        else:
+            self._scan()
+
+    def match_at(self, at: int, ts: int) -> None:
+        """Let the event at this place meet the orders."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------------------------------------------------- orders
+
+    def refusal(self, order: WorkingOrder) -> str | None:
+        """Why the venue does not accept an order that arrives now, None when it does. Call take_until before."""
+        rules = self.rules
+        if rules.no_market == "reject" and self.touch(order.sign) is None:
+            return f"there is no market for {order.instrument} yet: no {self.matched_on} has come (no_market = reject)"
+        if order.waits_for_trigger and rules.stop_through == "reject" and self.is_through(order):
+            return (
+                f"stop {order.stop_price} is already through: the market stands at {self.touch(order.sign)} "
+                "(stop_through = reject)"
+            )
+        if self.limits and rules.self_trade == "reject" and not order.waits_for_trigger:
+            met = self.touch(order.sign)
+            price = order.price if order.price is not None or met is None else Decimal(repr(met))
+            if price is not None and (crossed := self.crossed_by(order, price)):
+                return f"it would cross our own order {crossed[0].order_id} at {crossed[0].price} (self_trade = reject)"
+        return None
+
+    def enter(self, order: WorkingOrder, ts: int) -> None:
+        """An accepted order takes effect: execute what can, let the rest work. Call take_until before."""
+        raise NotImplementedError
+
+    def arrive(self, order: WorkingOrder, ts: int) -> None:
+        """Place an order at its effective time: a stop waits unless the market is through it already."""
+        order.effective_ns = ts
+        if order.waits_for_trigger:
+            if not self.is_through(order):
+                self.put(order, STOP)
+                self.rescan()
+                return
+            self.set_off(order, ts)
+        self.enter(order, ts)
+        self.rescan()
+
+    def set_off(self, order: WorkingOrder, ts: int) -> None:
+        """Trigger a stop; it is nowhere until its caller places it."""
+        if order.place != NOWHERE:
+            self.remove(order)
+        order.is_triggered = True
+        self.venue.trigger(order, ts)
+
+    def put(self, order: WorkingOrder, place: int) -> None:
+        """Let an order work as a TAKER, STOP or LIMIT."""
+        order.place = place
+        self._orders(place).append(order)
+
+    def remove(self, order: WorkingOrder) -> None:
+        """Take an order out of the lane."""
+        if order.place != NOWHERE:
+            self._orders(order.place).remove(order)
+            order.place = NOWHERE
+
+    def _orders(self, place: int) -> list[WorkingOrder]:
+        return self.takers if place == TAKER else self.limits if place == LIMIT else self.stops
+
+    def rest(self, order: WorkingOrder, ts: int) -> None:
+        """Let a limit rest at its price, or withdraw what is left where it must not."""
+        assert order.price is not None
+        if order.is_immediate:
+            self.end_immediate(order, ts)
+        elif self.clear_own(order, order.price, ts):
+            self.put(order, LIMIT)
+
+    def end_immediate(self, order: WorkingOrder, ts: int) -> None:
+        """Withdraw what an IOC or FOK order did not get at its one attempt."""
+        if not order.is_finished:
+            self.venue.withdraw(
+                order,
+                ts,
+                f"{order.time_in_force.value}: {order.filled_quantity} of {order.quantity} could execute at once",
+            )
+
+    def must_wait(self, order: WorkingOrder, ts: int) -> bool:
+        """Whether a command for a working order has to wait for an event that has begun and is not known yet."""
+        return False
+
+    def postpone(self, order: WorkingOrder, ts: int, command: Any) -> None:
+        """Keep a command for which must_wait holds."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------------ executing
+
+    def take(self, order: WorkingOrder, found: Decimal, quantity: Decimal, ts: int) -> bool:
+        """Execute a taker at a matched market price. False when it was withdrawn instead."""
+        price = self.taker_price.after(found, order.sign, order.price)
+        if self.limits and not self.clear_own(order, price, ts):
+            return False
+        slippage = ZERO if price is found else abs(price - found)
+        return self.venue.execute(order, quantity, price, ts, Liquidity.TAKER, slippage)
+
+    def make(self, order: WorkingOrder, quantity: Decimal, ts: int) -> bool:
+        """Execute a resting limit at its price."""
+        assert order.price is not None
+        return self.venue.execute(order, quantity, order.price, ts, Liquidity.MAKER, ZERO)
+
+    def part_of(self, order: WorkingOrder, room: Decimal) -> Decimal:
+        """How much of an order fits into an amount, on the quantity grid. A FOK order: all or nothing."""
+        if room >= order.remaining:
+            return order.remaining
+        if room <= 0 or order.time_in_force is TimeInForce.FOK:
+            return ZERO
+        return (room / self._increment).quantize(_ONE, ROUND_DOWN) * self._increment
+
+    def crossed_by(self, order: WorkingOrder, price: Decimal) -> list[WorkingOrder]:
+        """Resting limits of the other side that an order would meet at this price, of all strategies of the account."""
+        if order.is_buy:
+            return [own for own in self.limits if not own.is_buy and own.price is not None and own.price <= price]
+        return [own for own in self.limits if own.is_buy and own.price is not None and own.price >= price]
+
+    def clear_own(self, order: WorkingOrder, price: Decimal, ts: int) -> bool:
+        """Settle a self trade by the rule; False when the order itself was withdrawn."""
+        crossed = self.crossed_by(order, price)
+        if not crossed:
+            return True
+        if self.rules.self_trade == "reject":
+            self.venue.withdraw(order, ts, f"it would cross our own order {crossed[0].order_id} (self_trade = reject)")
+            return False
+        for own in sorted(crossed, key=by_time):
+            self.venue.withdraw(own, ts, f"our order {order.order_id} would cross it (self_trade = cancel_resting)")
+        return True
+
+    def list_counts(self) -> dict[str, int]:
+        """What was counted for the report."""
+        return {"uncapped_executions": self.uncapped}
+
+    # ---------------------------------------------------------------------------------------------------------- prices
+
+    def touch(self, sign: int) -> float | None:
+        """Price that a taker of this side meets now, None before the first."""
+        raise NotImplementedError
+
+    def mark(self, sign: int) -> float | None:
+        """Price at which a holding of this sign is valued now: a long is sold, a short is bought back."""
+        return self.touch(-sign)
+
+    def is_through(self, order: WorkingOrder) -> bool:
+        """Whether the market stands at or beyond an order's stop."""
+        met = self.touch(order.sign)
+        return met is not None and (met >= order.stop_f if order.is_buy else met <= order.stop_f)
+
+    def marks(self, sign: int, after: int, until: int) -> tuple[list[int], list[float]]:
+        """Times and prices at which a holding is valued, after < time <= until (EXECUTION 10)."""
+        raise NotImplementedError

@@ -1,0 +1,127 @@
+"""TradeLane: orders against trades alone. A print is a record: nobody can take part in one that has happened.
+
+Receives: trade ticks in order of event time.
+Gives:    takers the next print after their effective time, plus half the spread; resting limits their price when a
+          print goes through it; stops a trigger at the print that reaches them, and then the next one.
+Never:    executes more than `participation` of a print, over all our orders together.    EXECUTION 5.
+
+A limit is judged on arrival against the last print: if that is as good as its limit, it takes the next print; else, and
+for what is left, it rests and never gets better than its price. With trades alone we cannot know the queue, so a print
+at the very price of a resting limit does not execute it, whoever was the aggressor.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from tradecore.domain.event import SIZE_UNKNOWN
+from tradecore.domain.instant import MINUTE_NS
+from tradecore.domain.trade_tick import TradeTick
+from tradecore.execution.lane import Lane
+from tradecore.execution.minute_marks import walk_minutes
+from tradecore.execution.room import Room
+from tradecore.execution.working_order import (
+    LIMIT,
+    TAKER,
+    WorkingOrder,
+    by_price_then_time,
+    by_stop_then_time,
+    by_time,
+)
+
+_INF: Final = float("inf")
+
+
+class TradeLane(Lane):
+    """One instrument on trades."""
+
+    matched_on = "trade"
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._before: TradeTick | None = None
+
+    def end_window(self) -> None:
+        """See Lane.end_window."""
+        if self.events:
+            self._before = self.events[-1]
+        super().end_window()
+
+    def find_hit(self, start: int, stop: int) -> int:
+        """First print through a limit or at a stop."""
+        below = max([o.price_f for o in self.limits if o.is_buy and o.price_f is not None], default=-_INF)
+        above = min([o.price_f for o in self.limits if not o.is_buy and o.price_f is not None], default=_INF)
+        up = min([o.stop_f for o in self.stops if o.is_buy], default=_INF)
+        down = max([o.stop_f for o in self.stops if not o.is_buy], default=-_INF)
+        events = self.events
+        for at in range(start, stop):
+            price = events[at].price
+            if price < below or price > above or price >= up or price <= down:
+                return at
+        return -1
+
+    def match_at(self, at: int, ts: int) -> None:
+        """Takers by time, then stops trigger, then limits that the print went through, best price first."""
+        tick: TradeTick = self.events[at]
+        room = Room(self.rules.participation, tick.size, is_unknown=bool(tick.flags & SIZE_UNKNOWN))
+        for order in sorted(self.takers, key=by_time):
+            if order.place == TAKER:
+                self._attempt(order, tick, room, ts)
+        if self.stops:
+            for order in sorted([o for o in self.stops if self.is_through(o)], key=by_stop_then_time):
+                self.set_off(order, ts)
+                self.enter(order, ts)
+        resting = [o for o in self.limits if o.price_f is not None and _is_past(tick.price, o.price_f, o.is_buy)]
+        for order in sorted(resting, key=by_price_then_time):
+            part = self.part_of(order, room.left_for(order.remaining))
+            if order.place == LIMIT and part and self.make(order, part, ts):
+                room.use(part)
+        self.uncapped += room.uncapped
+
+    def _attempt(self, order: WorkingOrder, tick: TradeTick, room: Room, ts: int) -> None:
+        """Let a taker have its share of a print, if the print is within its limit."""
+        if order.price_f is None or self.taker_price.is_within(tick.price, order.sign, order.price_f):
+            part = self.part_of(order, room.left_for(order.remaining))
+            if part and self.take(order, Decimal(repr(tick.price)), part, ts):
+                room.use(part)
+        if order.place != TAKER:
+            return
+        if order.is_immediate:
+            self.end_immediate(order, ts)
+        elif order.price is not None:
+            self.remove(order)
+            self.rest(order, ts)
+
+    def enter(self, order: WorkingOrder, ts: int) -> None:
+        """Wait for the next print as a taker, or rest."""
+        order.is_fresh = False
+        met = self.last.price if self.last is not None else None
+        is_taker = order.price_f is None or (
+            met is not None and self.taker_price.is_within(met, order.sign, order.price_f)
+        )
+        if is_taker or order.is_immediate:
+            self.put(order, TAKER)
+        else:
+            self.rest(order, ts)
+
+    def touch(self, sign: int) -> float | None:
+        """The last print, whatever the side."""
+        return None if self.last is None else float(self.last.price)
+
+    def marks(self, sign: int, after: int, until: int) -> tuple[list[int], list[float]]:
+        """The last print at each whole minute."""
+        times: list[int] = []
+        prices: list[float] = []
+        if after // MINUTE_NS == until // MINUTE_NS:
+            return times, prices
+        for minute, place in walk_minutes(self.events, self._before, after, until):
+            tick = self.events[place] if place >= 0 else self._before
+            if tick is not None:
+                times.append(minute)
+                prices.append(tick.price)
+        return times, prices
+
+
+def _is_past(price: float, limit: float, is_buy: bool) -> bool:
+    return price < limit if is_buy else price > limit

@@ -1,0 +1,147 @@
+"""WorkingOrder: an order as the venue knows it, from submission to its end.
+
+Receives: an Order handle at submit; what the ExecutionEngine does with it.
+Gives:    the venue's truth: state, what is left, where it works; frozen snapshots of it.
+Never:    is seen by a strategy: the handle changes only by reports.    Spec: 5.2; DESIGN 8.
+
+It is mutable with slots and caches floats of its prices, because matching compares floats all day (DESIGN 4).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from tradecore.domain.instant import MAX_NS
+from tradecore.domain.order import Order, OrderReport, OrderSide, OrderSnapshot, OrderType, TimeInForce
+from tradecore.domain.order_state import OrderState, check_transition
+
+NOWHERE: Final = -1  # not placed in a lane
+TAKER: Final = 0  # takes what comes, up to its limit price if it has one
+STOP: Final = 1  # waits for its trigger
+LIMIT: Final = 2  # rests at its price
+
+_ZERO: Final = Decimal(0)
+
+
+class WorkingOrder:
+    """One order at the venue.
+
+    sign: +1 buys, -1 sells. price_f, stop_f: floats of price and stop_price, for comparing only. remaining,
+    remaining_f: amount not executed. effective_ns: instant at which it took its present place. number: breaks ties, in
+    order of submission. place: TAKER, STOP, LIMIT or NOWHERE. is_fresh: a limit that has not met an event yet.
+    is_unchecked: whether its money has to be looked at when it executes. leaves_ns: a command inside a bar that is not
+    known yet takes it away at this instant (EXECUTION 2). report_ns: what its reports take to come back. reserved:
+    money set aside for it.
+    """
+
+    __slots__ = (
+        "effective_ns", "executions", "filled_quantity", "filled_value", "instrument", "is_buy", "is_finished",
+        "is_fresh", "is_immediate", "is_triggered", "is_unchecked", "leaves_ns", "number", "order_id", "order_type",
+        "place", "price", "price_f", "quantity", "reason", "remaining", "remaining_f", "report_ns", "reserved", "side",
+        "sign", "state", "stop_f", "stop_price", "strategy", "time_in_force", "ts_decided",
+    )  # fmt: skip
+
+    def __init__(self, order: Order, report_ns: int = 0) -> None:
+        self.order_id: str = order.order_id
+        self.strategy: str = order.strategy
+        self.instrument: str = order.instrument
+        self.side: OrderSide = order.side
+        self.is_buy: bool = self.side is OrderSide.BUY
+        self.sign: int = 1 if self.is_buy else -1
+        self.order_type: OrderType = order.order_type
+        self.time_in_force: TimeInForce = order.time_in_force
+        self.is_immediate = self.time_in_force is TimeInForce.IOC or self.time_in_force is TimeInForce.FOK
+        self.ts_decided: int = order.ts_decided
+        self.state = OrderState.SUBMITTED
+        self.is_finished = False
+        self.is_triggered = False
+        self.is_fresh = True
+        self.is_unchecked = False
+        self.place = NOWHERE
+        self.effective_ns = 0
+        self.number = 0
+        self.leaves_ns = MAX_NS
+        self.executions = 0
+        self.filled_quantity = _ZERO
+        self.filled_value = _ZERO
+        self.reason: str | None = None
+        self.report_ns = report_ns
+        self.reserved = _ZERO
+        self.quantity = self.remaining = order.quantity
+        self.remaining_f = float(order.quantity)
+        self.price = order.price
+        self.price_f = None if self.price is None else float(self.price)
+        self.stop_price = order.stop_price
+        self.stop_f = 0.0 if self.stop_price is None else float(self.stop_price)
+
+    @property
+    def waits_for_trigger(self) -> bool:
+        """A stop or stop-limit whose condition was not met yet."""
+        return self.stop_price is not None and not self.is_triggered
+
+    def move(self, state: OrderState, reason: str | None = None) -> None:
+        """Change state as the table allows. Raises: IllegalOrderTransition."""
+        self.state = check_transition(self.order_id, self.state, state)
+        self.is_finished = state.is_finished
+        if reason is not None:
+            self.reason = reason
+
+    def book(self, quantity: Decimal, price: Decimal) -> bool:
+        """Note an execution of 0 < quantity <= remaining at a price; True when nothing is left."""
+        self.executions += 1
+        self.filled_value += quantity * price
+        if quantity == self.remaining:
+            self.filled_quantity = self.quantity
+            self.remaining, self.remaining_f = _ZERO, 0.0
+            self.state = OrderState.FILLED
+            self.is_finished = True
+            return True
+        assert 0 < quantity < self.remaining, f"{self.order_id}: executed {quantity} of {self.remaining}"
+        self.filled_quantity += quantity
+        self.remaining -= quantity
+        self.remaining_f = float(self.remaining)
+        self.state = OrderState.PARTIALLY_FILLED
+        return False
+
+    def change(self, quantity: Decimal | None, price: Decimal | None, stop_price: Decimal | None) -> None:
+        """Take new terms; None leaves one as it is. quantity is the total, not below what is executed."""
+        if quantity is not None:
+            self.quantity = quantity
+            self.remaining = quantity - self.filled_quantity
+            self.remaining_f = float(self.remaining)
+        if price is not None:
+            self.price, self.price_f = price, float(price)
+        if stop_price is not None:
+            self.stop_price, self.stop_f = stop_price, float(stop_price)
+
+    def report(self, ts_event: int) -> OrderReport:
+        """What a broker says of it now."""
+        return OrderReport(
+            self.order_id, self.state, ts_event, self.filled_quantity, self.filled_value, self.reason
+        )  # fmt: skip
+
+    def snapshot(self, broker: str) -> OrderSnapshot:
+        """The order as the venue has it, frozen."""
+        filled = self.filled_quantity
+        average = self.filled_value / filled if filled else None
+        return OrderSnapshot(
+            self.order_id, self.strategy, broker, self.instrument, self.side, self.order_type, self.quantity,
+            self.price, self.stop_price, self.time_in_force, self.state, filled, average, self.reason, self.ts_decided,
+        )  # fmt: skip
+
+
+def by_time(order: WorkingOrder) -> tuple[int, int]:
+    """Priority among orders of one price: effective time, then submit number."""
+    return order.effective_ns, order.number
+
+
+def by_price_then_time(order: WorkingOrder) -> tuple[float, int, int]:
+    """Priority among resting limits of one side: the best price first, then time."""
+    assert order.price_f is not None
+    return -order.sign * order.price_f, order.effective_ns, order.number
+
+
+def by_stop_then_time(order: WorkingOrder) -> tuple[float, int, int]:
+    """Priority among stops of one side: the one that is reached first, then time."""
+    return order.sign * order.stop_f, order.effective_ns, order.number
