@@ -74,12 +74,12 @@ async def _run(
 def _print_result(result: RunResult, interruption: Interruption, *, as_json: bool) -> None:
     if interruption.signal is not None:
         say_interrupted(interruption)
-    if as_json:
-        click.echo(json.dumps({**result.to_dict(), "exit_code": _exit_code_of(result, interruption)}))
-        return
-    from tradecore.cli.result_text import format_result
+    from tradecore.cli.result_text import describe_result, format_result
 
-    click.echo(format_result(result), nl=False)
+    if as_json:
+        click.echo(json.dumps({**describe_result(result), "exit_code": _exit_code_of(result, interruption)}))
+    else:
+        click.echo(format_result(result), nl=False)
 
 
 def _exit_code_of(result: RunResult, interruption: Interruption) -> int:

@@ -23,7 +23,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Which signal came first; `scope` is cancelled by it."""
+    """Which signal came first; `scope` is cancelled by it. Made inside the loop that the scope belongs to."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -41,27 +41,27 @@ def run_interruptible(main: Callable[[Interruption], Awaitable[T]]) -> tuple[T, 
     The handlers are plain signal handlers, not the loop's: a strategy that never returns keeps the loop from seeing
     anything, and the second signal must work even then. The handlers that were there before are put back.
     """
-    interruption = Interruption()
     with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-
-        def on_signal(number: int, _frame: FrameType | None) -> None:
-            if interruption.signal is not None:
-                os._exit(128 + number)
-            interruption.signal = signal.Signals(number)
-            os.write(2, f"\n{interruption.signal.name}: stopping; once more to leave at once\n".encode())
-            loop.call_soon_threadsafe(interruption.scope.cancel)
-
-        before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
-        try:
-            return runner.run(_call(main, interruption)), interruption
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        return runner.run(_call(main))
 
 
-async def _call(main: Callable[[Interruption], Awaitable[T]], interruption: Interruption) -> T:
-    return await main(interruption)
+async def _call(main: Callable[[Interruption], Awaitable[T]]) -> tuple[T, Interruption]:
+    interruption = Interruption()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if interruption.signal is not None:
+            os._exit(128 + number)
+        interruption.signal = signal.Signals(number)
+        os.write(2, f"\n{interruption.signal.name}: stopping; once more to leave at once\n".encode())
+        loop.call_soon_threadsafe(interruption.scope.cancel)
+
+    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    try:
+        return await main(interruption), interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def say_interrupted(interruption: Interruption) -> None:

@@ -7,7 +7,8 @@ Never:    rounds what a machine reads: that is --json and statistics.json.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from tradecore.analytics.performance_statistics import PerformanceStatistics
 
@@ -33,6 +34,21 @@ def format_result(result: RunResult) -> str:
     return "\n".join(lines) + "\n"
 
 
+def describe_result(result: RunResult) -> dict[str, Any]:
+    """The result in JSON's types, in a fixed order."""
+    return {
+        "run_id": result.run_id,
+        "run_folder": None if result.run_folder is None else str(result.run_folder),
+        "status": result.status,
+        "statistics": result.statistics.to_dict(),
+        "strategies": {name: statistics.to_dict() for name, statistics in result.strategies.items()},
+        "counts": result.counts,
+        "digests": result.digests,
+        "match_sources": result.match_sources,
+        "notes": result.notes,
+    }
+
+
 def _format_strategies(strategies: dict[str, PerformanceStatistics]) -> list[str]:
     """One line for each strategy, numbers in columns."""
     head = ("strategy", "trades", "net profit", "return", "max drawdown", "commission")
@@ -54,7 +70,7 @@ def _format_percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{fraction * 100:,.2f} %"
 
 
-def format_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def format_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Lines of a table: the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     return [

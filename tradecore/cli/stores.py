@@ -7,7 +7,6 @@ Never:    makes a store for a command that only reads.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
+from tradecore.cli.interruption import Interruption, run_interruptible
 from tradecore.cli.strategy_imports import allow_imports_beside
 from tradecore.domain.instrument import Instrument
 from tradecore.errors import SeriesNotFound, StorageUnavailable
@@ -77,8 +77,18 @@ async def open_store(chosen: ChosenStore, *, may_create: bool = False) -> AsyncI
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a command's coroutine in a loop of its own; Ctrl-C cancels it and ends with exit code 130."""
-    return asyncio.run(main())
+    """Run a command's coroutine in a loop of its own; SIGINT and SIGTERM cancel it and end with 130 and 143."""
+
+    async def run_in_scope(interruption: Interruption) -> list[T]:
+        with interruption.scope:
+            return [await main()]
+        return []
+
+    done, interruption = run_interruptible(run_in_scope)
+    if not done:
+        click.echo("interrupted; stores were closed cleanly, run the command again to go on", err=True)
+        raise click.exceptions.Exit(interruption.exit_code or 1)
+    return done[0]
 
 
 async def find_series(store: MarketDataStorage, text: str) -> SeriesInfo:
@@ -95,6 +105,6 @@ async def find_series(store: MarketDataStorage, text: str) -> SeriesInfo:
     if fitting:
         listed = ", ".join(f'"{info.series}"' for info in fitting)
         raise click.UsageError(f"{text!r} fits several series: {listed}; write one of them whole")
-    nearest = find_nearest(text, [info.series.name for info in infos])
-    hint = f'; did you mean "{nearest}"?' if nearest else f"; it has {len(infos)} series"
-    raise SeriesNotFound(f"the store has no series {text!r}{hint}")
+    names = [info.series.name for info in infos]
+    nearest = find_nearest(text, names)
+    raise SeriesNotFound(store.url, text, [nearest] if nearest else names)
