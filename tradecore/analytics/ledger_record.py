@@ -237,7 +237,7 @@ class LedgerRecord:
 
     def _refuse(self, ts: int) -> NoReturn:
         raise StatisticsError(
-            f"{self.key.instrument} at broker {self.key.broker!r}: a mark or an execution of {format_ns(ts)} came after "
+            f"{self.key.instrument} at broker {self.key.broker!r}: a mark or execution of {format_ns(ts)} came after "
             f"one of {format_ns(self.last_ns)}; expected ascending times within a ledger. A broker sends the marks up "
             "to an execution's instant before the execution"
         )
