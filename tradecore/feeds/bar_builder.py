@@ -55,7 +55,7 @@ class TimeBarBuilder:
         self.partial_bars = 0
         self._find = find_interval
         self._grace = close_grace_ns
-        self._fills_gaps = empty == "flat"
+        self._is_flat = empty == "flat"
         self._start_ns = start_ns
         self._read = part_reader(bar_type)
         self._start = MIN_NS  # of the open interval
@@ -93,7 +93,7 @@ class TimeBarBuilder:
         """
         while self._end is not None and until_ns is not None and self._end + self._grace <= until_ns:
             end = self._end
-            if not self._has_parts and not self._fills_gaps:
+            if not self._has_parts and not self._is_flat:
                 self._end = None
                 return
             yield from self._close_bar(end + self._grace)
@@ -137,7 +137,7 @@ class TimeBarBuilder:
         while self._end is not None and ts >= self._end:
             end = self._end
             yield from self._close_bar(min(ts_received, end + self._grace))
-            if self._fills_gaps:
+            if self._is_flat:
                 self._open_interval(end)
             else:
                 self._open_interval(ts)
@@ -153,7 +153,7 @@ class TimeBarBuilder:
         if self._is_partial:
             self.partial_bars += 1
             return
-        if not has_parts and not self._fills_gaps:
+        if not has_parts and not self._is_flat:
             return
         received = max(known_ns, self._last_received, self._received if has_parts else MIN_NS)
         self._last_received = received

@@ -62,7 +62,7 @@ class HistoricalFeed(BaseFeed):
 
     async def next_batch(self, limit: int) -> list[Any]:
         """1..limit events; [] at the end of the stretch. Cancelled, it has consumed nothing."""
-        if self._taken == len(self._held) and not await self._fill():
+        if self._taken == len(self._held) and not await self._read_more():
             return []
         held, taken = self._held, self._taken
         if not taken and len(held) <= limit:
@@ -79,7 +79,7 @@ class HistoricalFeed(BaseFeed):
         self._held, self._taken = [], 0
         await self._close_reader()
 
-    async def _fill(self) -> bool:
+    async def _read_more(self) -> bool:
         """Read one batch of the store. False when there is none."""
         self._held, self._taken = [], 0
         while not self._finished:
