@@ -24,9 +24,7 @@ TEMPLATES: Final = {
 
 @click.command(
     help="Write a strategy, its configuration and its test into DIRECTORY.  [default: the current folder]\n\n"
-     "Templates: "
-    + "; ".join(f"{name} ({what})" for name, what in TEMPLATES.items())
-    + "."
+    "Templates: " + "; ".join(f"{name} ({what})" for name, what in TEMPLATES.items()) + "."
 )
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=".")
 @click.option("--template", type=click.Choice(list(TEMPLATES)), default="sma", show_default=True)
