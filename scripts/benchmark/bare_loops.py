@@ -1,7 +1,7 @@
 """The bare loops: W1 to W5 in plain Python, as if there were no engine. The unit of every figure.
 
-Each builds event objects from columns in batches of 8,192, merges where there are several streams, matches orders in the
-simplest way and calls the strategy's `on_event` and its own callback. No accounts, no ledger, no files.
+Each builds event objects from columns in batches of 8,192, merges where there are several streams, matches orders in
+the simplest way and calls the strategy's `on_event` and its own callback. No accounts, no ledger, no files.
 """
 
 from __future__ import annotations

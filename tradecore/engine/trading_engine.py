@@ -516,6 +516,8 @@ class TradingEngine:
             for lane in self._queue.lanes
             if lane.rank is not None and not getattr(lane.feed, "is_timer", False)
         ]
+        # What is not defined can be watched, but not traded: an order for it is refused at the call.
+        sources = [source for source in sources if source.instrument in self.instruments]
         for broker in self._brokers:
             broker.choose_sources(sources, self.instruments)
 
@@ -533,7 +535,7 @@ class TradingEngine:
         made_by_run = getattr(lane.feed, "made_by_run", False)
         # In order of first appearance: a feed of several kinds gets the same match source at every batch size.
         for (kind, name), part in parts.items():
-            if (kind, name) not in self._mixed_sources:
+            if (kind, name) not in self._mixed_sources and part[0].instrument in self.instruments:
                 self._mixed_sources.add((kind, name))
                 for broker in self._brokers:
                     source = Source(kind, name, part[0].instrument, made_by_run)

@@ -62,8 +62,13 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     description: dict[str, Any] = {}
 
 
-def plan_from_config(config: RunConfig) -> RunPlan:
-    """The plan of a checked configuration; strategies are made here. Raises: ConfigError."""
+def plan_from_config(
+    config: RunConfig, *, runs_dir: str | Path | None, storage: MarketDataStorage | str | None
+) -> RunPlan:
+    """The plan of a checked configuration; strategies are made here. runs_dir, storage: instead of what it says.
+
+    Raises: ConfigError.
+    """
     run = config.run
     strategies = []
     for number, table in enumerate(config.strategies):
@@ -76,7 +81,7 @@ def plan_from_config(config: RunConfig) -> RunPlan:
         strategies=tuple(strategies),
         brokers=dict(config.brokers),
         instruments=config.instruments,
-        storage=config.storage.url,
+        storage=config.storage.url if storage is None else storage,
         folder=config.folder,
         bundled=config.data.bundled,
         start_ns=run.start_ns,
@@ -87,7 +92,7 @@ def plan_from_config(config: RunConfig) -> RunPlan:
         on_error=run.on_error,
         delays=dict(config.delays),
         trace=run.trace,
-        runs_folder=config.runs_folder,
+        runs_folder=config.runs_folder if runs_dir is None else Path(runs_dir),
         description=config.to_dict(),
     )
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from tradecore.domain.account import Account
 from tradecore.domain.execution import Execution
 from tradecore.domain.instrument import Instrument
+from tradecore.domain.position import Position
 
 _ZERO = Decimal(0)
 
@@ -22,24 +23,31 @@ class ReportedMoney:
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
         self._instruments = instruments
-        self._kinds: dict[str, str] = {}
+        self._types: dict[str, str] = {}
         self._cash: dict[str, dict[str, Decimal]] = {}
+        self._positions: dict[tuple[str, str, str], Position] = {}
 
-    def open(self, broker: str, kind: str, cash: Mapping[str, Decimal]) -> None:
+    def open(self, broker: str, account_type: str, cash: Mapping[str, Decimal]) -> None:
         """An account with its initial money."""
-        self._kinds[broker] = kind
+        self._types[broker] = account_type
         self._cash[broker] = dict(cash)
 
-    def take(self, execution: Execution, multiplier: Decimal) -> None:
-        """An execution was reported: value out or in, commission out."""
+    def take(self, execution: Execution, after: Position) -> None:
+        """An execution was reported: value out or in, commission out; the strategy's position is this now."""
+        key = (execution.broker, execution.strategy, execution.instrument)
+        if after.is_flat:
+            self._positions.pop(key, None)
+        else:
+            self._positions[key] = after
         cash = self._cash.setdefault(execution.broker, {})
         currency = self._instruments[execution.instrument].currency
-        value = execution.signed_quantity * execution.price * multiplier
+        value = execution.signed_quantity * execution.price * after.multiplier
         cash[currency] = cash.get(currency, _ZERO) - value
         if execution.commission:
             paid_in = execution.commission_currency
             cash[paid_in] = cash.get(paid_in, _ZERO) - execution.commission
 
     def account(self, broker: str) -> Account:
-        """The account as reported."""
-        return Account(broker, self._kinds.get(broker, "cash"), dict(self._cash.get(broker, {})))
+        """The account as reported, to all strategies together."""
+        positions = {key[1:]: held for key, held in sorted(self._positions.items()) if key[0] == broker}
+        return Account(broker, self._types.get(broker, "cash"), dict(self._cash.get(broker, {})), positions)

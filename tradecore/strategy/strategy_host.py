@@ -87,7 +87,7 @@ class StrategyHost:
         self._analyzer = analyzer
         self._trace = trace
         self._orders: dict[str, Order] = {}
-        self._order_count = 0
+        self.order_count = 0
         self._positions: dict[tuple[str, str], Position] = {}
         self._lanes: dict[str, list[Lane]] = {}
         self._indicators: dict[str, list[Any]] = {}
@@ -266,8 +266,8 @@ class StrategyHost:
         if check is not None:
             check(order)
         self._engine.check_in_turn("submit_order")
-        self._order_count += 1
-        order_id = f"{self.name}-{self._order_count}"
+        self.order_count += 1
+        order_id = f"{self.name}-{self.order_count}"
         order.mark_submitted(order_id, self.name, broker.name, self.timeline.now)
         self._orders[order_id] = order
         self._engine.give(self.name, "submit_order", partial(broker.submit_order, order), is_order=True)
@@ -366,7 +366,7 @@ class StrategyHost:
 
     def statistics(self) -> PerformanceStatistics:
         """Performance so far."""
-        return self._analyzer.statistics
+        return self._analyzer.statistics()
 
     def stop_run(self) -> None:
         """End the run early."""
@@ -390,7 +390,7 @@ class StrategyHost:
             before = self.position(execution.instrument, execution.broker)
             after = before.after(execution.signed_quantity, execution.price, execution.ts_event, execution.commission)
             self._positions[execution.broker, execution.instrument] = after
-            self._money.take(execution, after.multiplier)
+            self._money.take(execution, after)
             if self._hears_positions or bus.is_heard(PositionChanged):
                 changes = position_changes(self.name, execution, before, after, self.timeline.now)
         update = None
