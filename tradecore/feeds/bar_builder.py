@@ -17,6 +17,7 @@ is delivered at its end, and a bar completed by a minute at the instant of that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 from tradecore.domain.bar import Bar
@@ -71,8 +72,8 @@ class TimeBarBuilder:
         """Bars that these inputs close, made one by one as they are asked for. Raises: FeedMismatch."""
         read = self._read
         for event in events:
+            open_, high, low, close, size, flags = read(event)
             is_bar = type(event) is Bar
-            part = read(event)
             ts = event.ts_event - 1 if is_bar else event.ts_event  # a bar lies before its end
             end = self._end
             if end is None:
@@ -81,7 +82,19 @@ class TimeBarBuilder:
                 yield from self._close_until(ts, event.ts_received)
             elif ts < self._start:
                 raise _mismatch(self.bar_type, event, "the bar it belongs to is closed already; is it there twice?")
-            self._take(part, event)
+            if self._has_parts:
+                if high > self._high:
+                    self._high = high
+                if low < self._low:
+                    self._low = low
+                self._size += size
+                self._flags |= flags
+            else:
+                self._has_parts = True
+                self._open, self._high, self._low, self._size, self._flags = open_, high, low, size, flags
+            self._close = close
+            if event.ts_received > self._received:
+                self._received = event.ts_received
             if is_bar and event.ts_event == self._end:
                 yield from self._complete(event.ts_received)
 
@@ -107,23 +120,6 @@ class TimeBarBuilder:
         began = event.ts_event - event.bar_type.step_ns if type(event) is Bar else ts
         known = self._start_ns is not None and self._start_ns <= start
         self._is_partial = not (known or began <= start)
-
-    def _take(self, part: Part, event: Any) -> None:
-        open_, high, low, close, size, flags = part
-        if not self._has_parts:
-            self._has_parts = True
-            self._open, self._high, self._low, self._size = open_, high, low, size
-            self._flags = flags
-        else:
-            if high > self._high:
-                self._high = high
-            if low < self._low:
-                self._low = low
-            self._size += size
-            self._flags |= flags
-        self._close = close
-        if event.ts_received > self._received:
-            self._received = event.ts_received
 
     def _complete(self, ts_received: int) -> Iterator[Bar]:
         """The last part of the interval has come; the next interval opens empty."""
@@ -215,53 +211,48 @@ def part_reader(bar_type: BarType) -> Callable[[Any], Part]:
     "last" is made of trades or of "last" bars, "bid", "ask" and "mid" of quotes or of bars of that price. Sizes of
     quotes are offers, not amounts traded: bars made of quotes have no volume (SIZE_UNKNOWN).
     """
-    ticks = _READERS[bar_type.price]
-    tick_class = TradeTick if bar_type.price == "last" else QuoteTick
     instrument = bar_type.instrument
     suited: set[BarType] = set()
 
-    def read(event: Any) -> Part:
-        kind = type(event)
-        if kind is tick_class:
-            if event.instrument != instrument:
-                raise _mismatch(bar_type, event, f"its instrument is {event.instrument}")
-            return ticks(event)
-        if kind is not Bar:
-            raise _mismatch(bar_type, event, f"{bar_type.price!r} bars are made of {tick_class.__name__}s or bars")
+    def read_bar(event: Any) -> Part:
+        if type(event) is not Bar:
+            raise _mismatch(bar_type, event, _why_no_part(bar_type, event))
         if event.bar_type not in suited:
             _check_step(bar_type, event)
             suited.add(event.bar_type)
         return event.open, event.high, event.low, event.close, event.volume, event.flags & SIZE_UNKNOWN
 
-    return read
+    def read_last(event: Any) -> Part:
+        if type(event) is not TradeTick or event.instrument != instrument:
+            return read_bar(event)
+        price = event.price
+        return price, price, price, price, event.size, event.flags & SIZE_UNKNOWN
+
+    read_quote = _QUOTE_PRICES.get(bar_type.price)
+    if read_quote is None:
+        return read_last
+
+    def read_side(event: Any) -> Part:
+        if type(event) is not QuoteTick or event.instrument != instrument:
+            return read_bar(event)
+        price = read_quote(event)
+        return price, price, price, price, 0.0, SIZE_UNKNOWN
+
+    return read_side
 
 
-def _read_trade(tick: TradeTick) -> Part:
-    price = tick.price
-    return price, price, price, price, tick.size, tick.flags & SIZE_UNKNOWN
-
-
-def _read_bid(quote: QuoteTick) -> Part:
-    price = quote.bid_price
-    return price, price, price, price, 0.0, SIZE_UNKNOWN
-
-
-def _read_ask(quote: QuoteTick) -> Part:
-    price = quote.ask_price
-    return price, price, price, price, 0.0, SIZE_UNKNOWN
-
-
-def _read_mid(quote: QuoteTick) -> Part:
-    price = (quote.bid_price + quote.ask_price) / 2
-    return price, price, price, price, 0.0, SIZE_UNKNOWN
-
-
-_READERS: Final[dict[str, Callable[[Any], Part]]] = {
-    "last": _read_trade,
-    "bid": _read_bid,
-    "ask": _read_ask,
-    "mid": _read_mid,
+_QUOTE_PRICES: Final[dict[str, Callable[[Any], float]]] = {
+    "bid": attrgetter("bid_price"),
+    "ask": attrgetter("ask_price"),
+    "mid": attrgetter("mid_price"),
 }
+
+
+def _why_no_part(bar_type: BarType, event: Any) -> str:
+    wanted = TradeTick if bar_type.price == "last" else QuoteTick
+    if type(event) is wanted:
+        return f"its instrument is {event.instrument}"
+    return f"{bar_type.price!r} bars are made of {wanted.__name__}s or bars"
 
 
 def _check_step(bar_type: BarType, part: Bar) -> None:

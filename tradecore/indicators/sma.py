@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import fsum, nan
 from typing import Any
 
+from tradecore.domain.bar import Bar
 from tradecore.indicators.event_price import price_reader
 
 
@@ -24,7 +25,7 @@ class SMA:
     3.0
     """
 
-    __slots__ = ("_next", "_read", "_sum", "_window", "is_ready", "period", "price", "value")
+    __slots__ = ("_is_of_close", "_next", "_read", "_sum", "_window", "is_ready", "period", "price", "value")
 
     def __init__(self, period: int, price: str = "close") -> None:
         if type(period) is not int or period < 1:
@@ -32,6 +33,7 @@ class SMA:
         self.period = period
         self.price = price
         self._read = price_reader(price)
+        self._is_of_close = price == "close"
         self.reset()
 
     def reset(self) -> None:
@@ -44,27 +46,29 @@ class SMA:
 
     def update(self, event: Any, /) -> None:
         """Take an event's price in. Raises: InvalidEvent when the event has no such price."""
-        self.update_price(self._read(event))
+        # Bars' closes are what nearly every SMA is made of; they are spared the general way.
+        self.update_price(event.close if self._is_of_close and type(event) is Bar else self._read(event))
 
     def update_price(self, price: float) -> None:
         """Take a price in: finite, price units."""
         window = self._window
-        if not self.is_ready:
-            window.append(price)
-            if len(window) < self.period:
-                return
-            self.is_ready = True
-            self._sum = fsum(window)
-        else:
+        if self.is_ready:
             place = self._next
-            self._sum += price - window[place]
+            total = self._sum + (price - window[place])
             window[place] = price
             place += 1
             if place == self.period:
                 place = 0
-                self._sum = fsum(window)
+                total = fsum(window)
             self._next = place
-        self.value = self._sum / self.period
+        else:
+            window.append(price)
+            if len(window) < self.period:
+                return
+            self.is_ready = True
+            total = fsum(window)
+        self._sum = total
+        self.value = total / self.period
 
     def __repr__(self) -> str:
         state = f"{self.value!r}" if self.is_ready else f"{len(self._window)} of {self.period} seen"
