@@ -196,6 +196,17 @@ def test_a_day_of_a_session_runs_from_close_to_close_across_the_weekend() -> Non
     assert find(make_ns("2024-01-08T21:00"))[0] == make_ns("2024-01-08T21:00")
 
 
+def test_a_session_matters_to_bars_of_one_day_alone() -> None:
+    """09:30 New York is 14:30 UTC, which is no multiple of an hour; hours stay on the UTC grid."""
+    find = interval_finder(BarType.parse("IBM.NYSE 1h last"), parse_session("09:30-16:00 America/New_York"))
+    assert find(make_ns("2024-01-08T14:30")) == (make_ns("2024-01-08T14:00"), make_ns("2024-01-08T15:00"))
+
+
+def test_a_session_around_the_clock_ends_days_at_utc_midnight() -> None:
+    find = interval_finder(BarType.parse("BTC.X 1d last"), parse_session("24x7"))
+    assert find(make_ns("2024-01-06T15:00")) == (make_ns("2024-01-06T00:00"), make_ns("2024-01-07T00:00"))
+
+
 def test_daily_bars_that_end_at_the_close_make_weeks() -> None:
     """Monday to Friday close inside the UTC week; the week is over when Monday comes."""
     days = [make_bar(f"2024-01-{day:02}T21:00", day, bar_type="IBM.NYSE 1d last") for day in (1, 2, 3, 4, 5, 8)]

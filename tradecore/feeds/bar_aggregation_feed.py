@@ -41,8 +41,8 @@ class BarAggregationFeed(BaseFeed):
     """Makes bars of `bar_type` out of what `source` gives.
 
     close_grace_ns: how long past its end an open bar waits for the first input beyond it, int nanoseconds >= 0; 0
-    closes it at its end. empty: "skip" | "flat" (bars of the last close with volume 0, flagged FLAT). session: for
-    bars of 1d, makes a day end at the session's close instead of at UTC midnight. delays: the run's laws with a state
+    closes it at its end. empty: "skip" | "flat" (bars of the last close with volume 0, flagged FLAT). session: of the
+    instrument; bars of 1d then end at its close instead of at UTC midnight, others ignore it. delays: the run's laws with a state
     of their own (`DelaySimulator.fork()`), applied to the parts, so that a bar waits for its delayed parts; the bars
     themselves are not delayed again. start_ns: instant from which the source is complete, end_ns: up to which time
     passes when the source has ended; both default to the source's own.
@@ -133,10 +133,8 @@ class BarAggregationFeed(BaseFeed):
         self, close_grace_ns: int, empty: EmptyPolicy, session: TradingSession | None
     ) -> TimeBarBuilder | TickBarBuilder:
         if not self.bar_type.is_time_based:
-            if close_grace_ns or empty != "skip" or session is not None:
-                raise FeedMismatch(
-                    f"{self.bar_type} counts ticks; close_grace_ns, empty and session are for bars of time"
-                )
+            if close_grace_ns or empty != "skip":
+                raise FeedMismatch(f"{self.bar_type} counts ticks; close_grace_ns and empty are for bars of time")
             return TickBarBuilder(self.bar_type)
         find = interval_finder(self.bar_type, session)
         return TimeBarBuilder(self.bar_type, find, close_grace_ns=close_grace_ns, empty=empty, start_ns=self.start_ns)

@@ -29,15 +29,13 @@ _ONE_DAY: Final = timedelta(days=1)
 def interval_finder(bar_type: BarType, session: TradingSession | None = None) -> FindInterval:
     """The function that finds the interval of an instant t: start <= t < end.
 
-    With a session the bars must be of one day; such a day runs from the close of the session before to its own close.
-    Raises: FeedMismatch for another step with a session, or a bar type that counts ticks.
+    A session matters to bars of 1d alone: such a day runs from the close of the session before to its own close.
+    Raises: FeedMismatch for a bar type that counts ticks.
     """
     step_ns = bar_type.step_ns
     if not step_ns:
         raise FeedMismatch(f"{bar_type} counts ticks and has no intervals of time")
-    if session is not None:
-        if step_ns != DAY_NS:
-            raise FeedMismatch(f"{bar_type} cannot follow the session {session.text!r}; only bars of 1d do")
+    if session is not None and step_ns == DAY_NS:
         return _session_finder(session)
     anchor = _MONDAY_NS if bar_type.unit == "w" else 0
 
