@@ -42,10 +42,10 @@ class BarAggregationFeed(BaseFeed):
 
     close_grace_ns: how long past its end an open bar waits for the first input beyond it, int nanoseconds >= 0; 0
     closes it at its end. empty: "skip" | "flat" (bars of the last close with volume 0, flagged FLAT). session: of the
-    instrument; bars of 1d then end at its close instead of at UTC midnight, others ignore it. delays: the run's laws with a state
-    of their own (`DelaySimulator.fork()`), applied to the parts, so that a bar waits for its delayed parts; the bars
-    themselves are not delayed again. start_ns: instant from which the source is complete, end_ns: up to which time
-    passes when the source has ended; both default to the source's own.
+    instrument; bars of 1d then end at its close instead of at UTC midnight, others ignore it. delays: the run's laws
+    with a state of their own (`DelaySimulator.fork()`), applied to the parts, so that a bar waits for its delayed
+    parts; the bars themselves are not delayed again. start_ns: instant from which the source is complete, end_ns: up to
+    which time passes when the source has ended; both default to the source's own.
 
     partial_bars counts the bars that were left out because the input began inside them.
     """
