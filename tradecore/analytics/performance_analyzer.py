@@ -104,8 +104,8 @@ class PerformanceAnalyzer:
             ledger.add_marks(part, prices if part is times else prices[start : start + PENDING_MAX])
             self._count(len(part), part[-1])
 
-    def carry(self, broker: str, source: BrokerSource, position: Position) -> None:
-        """Begin a ledger with what is held already (a resumed run), before anything of it is recorded.
+    def carry(self, broker: str, source: BrokerSource, position: Position, ts: int, price: float) -> None:
+        """Begin a ledger with what is held already (a resumed run), valued at this price at this instant.
 
         Raises: StatisticsError when the ledger was begun.
         """
@@ -113,7 +113,8 @@ class PerformanceAnalyzer:
             raise StatisticsError(
                 f"ledger {broker} {position.instrument} of {self.strategy!r} has begun; carry positions before the run"
             )
-        self._open_ledger(broker, source, position)
+        self._ledgers[self._open_ledger(broker, source, position)].add_marks((ts,), (price,))
+        self._count(1, ts)
 
     def settle(self, ts: int) -> None:
         """The run has come to this instant: time elapsed counts up to it, traded or not."""

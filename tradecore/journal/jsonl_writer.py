@@ -73,7 +73,7 @@ class JsonlWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits. Raises: RunFolderError; lines written before are kept, run.json says that the rest is not."""
+        """Write what waits. Raises: RunFolderError; whole lines written before are kept."""
         if not self._lines:
             return
         self._lines.append(b"")
