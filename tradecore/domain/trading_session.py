@@ -31,10 +31,10 @@ def find_zone(name: str) -> ZoneInfo:
     """Zone of an IANA name such as "America/New_York" or "UTC". Raises: InvalidName."""
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:  # ZoneInfoNotFoundError is a KeyError with an OSError's job
-        raise InvalidName(_unknown_zone(name)) from error
-    except KeyError as error:
-        raise InvalidName(_unknown_zone(name)) from error
+    except (KeyError, OSError, ValueError) as error:  # ZoneInfoNotFoundError is a KeyError
+        raise InvalidName(
+            f'time zone {name!r} is unknown; expected an IANA name such as "UTC", "America/New_York" or "Europe/Prague"'
+        ) from error
 
 
 @final
@@ -104,7 +104,3 @@ def parse_session(text: str) -> TradingSession:
     except ValueError as error:
         raise InvalidName(f"session {text!r} has a time that no clock shows; expected 00:00 to 23:59") from error
     return TradingSession(text, find_zone(match[3]), opens, closes, is_daily=False)
-
-
-def _unknown_zone(name: str) -> str:
-    return f'time zone {name!r} is unknown; expected an IANA name such as "UTC", "America/New_York" or "Europe/Prague"'

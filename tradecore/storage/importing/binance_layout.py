@@ -72,16 +72,10 @@ class BinanceReader:
         self._file = path
         self._lines = TextLines(path)
         self._what = match["what"]
-        missing: list[str] = self._check_place()
-        instrument = settings.instrument or f"{match['symbol']}.{settings.venue}"
         self.kind: str | None = "trade_tick" if self._what in ("trades", "aggTrades") else "bar"
-        self._series: Series | None = None
-        if self.kind == "trade_tick":
-            self._series = Series("trade_tick", instrument)
-        elif self._what.endswith("mo"):
-            missing.append("bars of months have no fixed length and cannot be a bar type; import 1d and aggregate them")
-        else:
-            self._series = Series("bar", BarType(instrument, self._what).name)
+        missing: list[str] = self._check_place()
+        missing += settings.list_refused(self.layout, self.kind, timezone="UTC", stamp="start", time_form=None)
+        self._series = self._settle_series(match["symbol"], settings, missing)
         self.series_text = str(self._series) if self._series else None
         # By series, then by time: the dates in the names sort as text.
         self.order_key: tuple[str, ...] = (self.series_text or "", match["date"], path.name)
@@ -138,13 +132,20 @@ class BinanceReader:
         if self.kind == "bar":
             return self._make_bar_decoder(BarType.parse(self._series.name))
         place = self._roles()["buyer_is_maker"]
+        previous_id = -1
         instrument, prefix = self._series.name, "a" if self._what == "aggTrades" else ""
 
         def decode_trade(row: Sequence[str], at_ns: int) -> TradeTick:
+            nonlocal previous_id
+            trade_id = row[0].strip()
+            # The archive numbers upward, so that ids which fall or stand still show a damaged or doubled file.
+            if not trade_id.isdecimal() or int(trade_id) <= previous_id:
+                raise InvalidEvent(f"id is {trade_id!r}; expected a number above {previous_id}, the one before")
+            previous_id = int(trade_id)
             aggressor = read_buyer_is_maker(row[place])
             return TradeTick(
                 instrument, at_ns, at_ns, _number(row[1], "price"), _number(row[2], "quantity"), aggressor,
-                prefix + row[0].strip(), IMPORTED,
+                prefix + trade_id, IMPORTED,
             )  # fmt: skip
 
         return decode_trade
@@ -173,6 +174,22 @@ class BinanceReader:
         if not text.isdecimal() or len(text) != (13 if self._unit == "ms" else 16):
             raise InvalidEvent(f"time is {text!r}; expected a number in {self._unit}, as in the first row")
         return int(text) * EPOCH_UNITS[self._unit]
+
+    def _settle_series(self, symbol: str, settings: ImportSettings, missing: list[str]) -> Series | None:
+        instrument = settings.instrument or f"{symbol}.{settings.venue}"
+        if self.kind == "trade_tick":
+            if settings.bar_type is not None:
+                missing.append(f"bar_type is {settings.bar_type!r}, but the file's name says trades; leave it out")
+            return Series("trade_tick", instrument)
+        if self._what.endswith("mo"):
+            missing.append("bars of months have no fixed length and cannot be a bar type; import 1d and aggregate them")
+            return None
+        if settings.bar_type is None:
+            return Series("bar", BarType(instrument, self._what).name)
+        bar_type = BarType.parse(settings.bar_type)
+        if f"{bar_type.count}{bar_type.unit}" != self._what or bar_type.price != "last":
+            missing.append(f"bar_type is {settings.bar_type!r}, but the file's name says {self._what} of last prices")
+        return Series("bar", bar_type.name)
 
     def _recognise_unit(self, missing: list[str]) -> str:
         if not self.sample:

@@ -111,7 +111,8 @@ def map_columns(names: Sequence[str], kind: str | None, overrides: Mapping[str, 
         found = _find_role(role, plain, set(positions.values()))
         if found is not None:
             positions[role] = found
-    _settle_time_of_day(positions, plain)
+    if "time_of_day" not in overrides:
+        _settle_time_of_day(positions, plain)
     name = plain[positions["time"]] if "time" in positions else ""
     zone = "UTC" if name.endswith(_ZONE_SUFFIX) and name != _ZONE_SUFFIX else None
     return ColumnMapping(kind, positions, _STAMP_CARRIED.get(name.removesuffix(_ZONE_SUFFIX)), zone, tuple(faults))
@@ -180,8 +181,8 @@ def _find_role(role: str, plain: Sequence[str], taken: set[int]) -> int | None:
 
 def _settle_time_of_day(positions: dict[str, int], plain: Sequence[str]) -> None:
     """A column "time" is a time of day only beside a column "date"; beside a full time it is nothing we need."""
-    if "time_of_day" in positions and not plain[positions["time"]].startswith("date"):
-        del positions["time_of_day"]
+    if "time" not in positions or not plain[positions["time"]].startswith("date"):
+        positions.pop("time_of_day", None)
 
 
 def _recognise_kind(plain: Sequence[str], positions: Mapping[str, int]) -> str | None:

@@ -21,7 +21,8 @@ from tradecore.storage.importing.read_tally import NumberedEvent, ReadTally
 from tradecore.storage.importing.table_setup import TableSetup
 from tradecore.storage.importing.text_lines import TextLines
 
-_DELIMITERS: Final = (",", ";", "\t", "|")
+# Commas last: beside another delimiter they are the points of decimal numbers.
+_DELIMITERS: Final = ("\t", ";", "|", ",")
 _LINES_LOOKED_AT: Final = 20
 SAMPLE_ROWS: Final = 5
 
@@ -108,14 +109,12 @@ class CsvReader:
 
 
 def detect_delimiter(head: Sequence[str]) -> str:
-    """The character that stands equally often, and most often, in the first lines; a comma when none does."""
+    """The first of tab, semicolon, bar and comma that stands equally often in each of the first lines."""
     lines = [line for line in head if line.strip()]
-    best, best_count = ",", 0
     for candidate in _DELIMITERS:
         counts = {line.count(candidate) for line in lines[:5]}
-        if counts and min(counts) == max(counts) and min(counts) > best_count:
-            best, best_count = candidate, min(counts)
-    if best_count == 0 and lines:
-        # Lines differ (a damaged row, a quoted text): the first line decides.
-        best = max(_DELIMITERS, key=lambda candidate: lines[0].count(candidate))
-    return best
+        if len(counts) == 1 and counts != {0}:
+            return candidate
+    # Lines differ (a damaged row, a quoted text) or have one column: the first line decides.
+    best = max(_DELIMITERS, key=lambda candidate: lines[0].count(candidate)) if lines else ","
+    return best if lines and best in lines[0] else ","

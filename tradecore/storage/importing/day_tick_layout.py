@@ -100,7 +100,9 @@ class DayTickReader:
         self.kind: str | None = "quote_tick" if self._is_quote else "trade_tick"
         self.order_key: tuple[str, ...] = (self.kind, self._symbol, match["date"])
         self.unused: tuple[str, ...] = ()
-        missing: list[str] = []
+        missing: list[str] = settings.list_refused(
+            self.layout, self.kind, bar_type=None, time_form=None, stamp=None, session=None
+        )
         self.sample = self._read_sample()
         self._names = self._settle_columns(missing)
         roles = enumerate(self._names)

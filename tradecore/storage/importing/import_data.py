@@ -7,8 +7,9 @@ Never:    begins to store before every row of every file has been read, checked,
 
 What is promised. A file with any bad, unsorted, repeated or conflicting row leaves the store as it was. Up to
 ONE_APPEND_ROWS events are stored by one append, which is all or nothing. More go in chunks of whole instants: if the
-store itself fails in the middle (a full disk), or the import is cancelled, the chunks stored so far stay. They are
-sound, ImportIncomplete says how many there are, and importing again adds the rest and repeats nothing.
+store itself fails in the middle (a full disk, a venue's id that it knows at another time), or the import is cancelled,
+the chunks stored so far stay. They are sound, ImportIncomplete says how many there are, and importing again adds the
+rest and repeats nothing.
 """
 
 from __future__ import annotations

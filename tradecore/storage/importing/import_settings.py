@@ -68,6 +68,23 @@ class ImportSettings(msgspec.Struct, frozen=True, kw_only=True):
         if mistakes:
             raise ImportSettingsError(mistakes)
 
+    def list_refused(self, layout: str, kind: str | None, **fixed: str | None) -> list[str]:
+        """What was said about a layout whose columns and times are fixed, and cannot hold; in sentences.
+
+        fixed: names of settings with the only value that fits beside None; None where none does.
+        """
+        refused = []
+        if self.columns:
+            refused.append(f"columns are given, but the layout {layout} fixes them; leave them out, or layout = csv")
+        if kind is not None and self.kind not in (None, kind):
+            refused.append(f"kind is {self.kind!r}, but the file's name says {kind}")
+        for name, only in fixed.items():
+            value = getattr(self, name)
+            if value not in (None, only):
+                what = f"; the layout {layout} fixes it as {only}" if only else f"; the layout {layout} has none"
+                refused.append(f"{name} is {value!r}{what}; leave it out")
+        return refused
+
     def _word_mistakes(self) -> list[str]:
         words = (
             ("layout", self.layout, LAYOUTS),

@@ -15,7 +15,7 @@ from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.depth_snapshot import DepthSnapshot, Level
 from tradecore.domain.event import CROSSED, FLAG_NAMES, IMPORTED, SIZE_UNKNOWN
-from tradecore.domain.instant import parse_ns
+from tradecore.domain.instant import MAX_NS, parse_ns
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.trade_tick import Aggressor, TradeTick
 from tradecore.errors import InvalidEvent
@@ -112,9 +112,7 @@ class _Cells:
 
     def sequence(self, row: Sequence[Any]) -> int:
         text = (self.text(row, "sequence") or "0").strip()
-        if not text.isdecimal():
-            raise InvalidEvent(f"sequence is {text!r}; expected a whole number of at least 0")
-        return int(text)
+        return _read_whole(text, "sequence")
 
 
 class _BarDecoder:
@@ -190,13 +188,19 @@ def parse_flags(cell: object) -> int:
         return cell
     text = str(cell).strip()
     if text.isdecimal():
-        return int(text)
+        return _read_whole(text, "flags")
     bits = 0
     for name in filter(None, text.split("|")):
         if name not in _FLAG_BITS:
             raise InvalidEvent(f"flag {name!r} is unknown; flags: {', '.join(_FLAG_BITS)}")
         bits |= _FLAG_BITS[name]
     return bits
+
+
+def _read_whole(text: str, role: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) > MAX_NS:
+        raise InvalidEvent(f"{role} is {text!r}; expected a whole number from 0 to {MAX_NS}")
+    return int(text)
 
 
 def parse_trade_id(text: str | None) -> str | None:

@@ -43,7 +43,7 @@ class TextLines:
                 self._raw = raw
                 with self._open_binary(raw) as binary, io.TextIOWrapper(binary, "utf-8-sig", newline="") as text:
                     yield text
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
             raise ImportDataError(str(self.path), [self._explain(error)]) from error
         except UnicodeDecodeError as error:
             what = f"is not UTF-8 text ({error.reason} at byte {error.start}); convert it to UTF-8"
@@ -72,6 +72,6 @@ class TextLines:
     def _explain(self, error: Exception) -> str:
         if isinstance(error, FileNotFoundError):
             return "does not exist; check the path"
-        if isinstance(error, (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)):
+        if isinstance(error, (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError)):
             return f"is damaged or not a {self.path.suffix} file ({error}); fetch it again"
         return f"cannot be read ({error})"
