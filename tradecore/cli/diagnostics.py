@@ -55,6 +55,21 @@ _NEXT_STEPS: Final[tuple[tuple[type[BaseException], str], ...]] = (
 """Most special first: the first class that fits is taken."""
 
 
+def find_origin(error: Exception) -> Exception:
+    """What is to be shown of an error, and decides the exit code.
+
+    A subscription is carried out for a strategy, so data that is not there reaches us as its error. Where no line of
+    the user raised it, it is shown as what it is.
+    """
+    cause = error.__cause__
+    if isinstance(error, StrategyError) and isinstance(cause, TradecoreError):
+        frames = traceback.extract_tb(cause.__traceback__)
+        if all(_is_own(frame.filename) for frame in frames):
+            cause.add_note(f"asked for by strategy {error.strategy!r}, {error.callback}")
+            return cause
+    return error
+
+
 def show_error(error: Exception, *, as_json: bool, debug: bool) -> None:
     """Show an error on stderr, and with as_json also as one object on stdout."""
     if isinstance(error, ConfigError):
@@ -62,7 +77,7 @@ def show_error(error: Exception, *, as_json: bool, debug: bool) -> None:
     elif isinstance(error, StrategyError):
         _show_strategy_error(error, debug=debug)
     elif isinstance(error, TradecoreError):
-        _say_error(type(error).__name__, str(error))
+        _say_error(type(error).__name__, "\n".join([str(error), *getattr(error, "__notes__", ())]))
         if debug:
             click.echo("".join(traceback.format_exception(error)), err=True)
         _say_next(suggest_next(error))

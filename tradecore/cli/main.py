@@ -59,10 +59,11 @@ class _TopGroup(LazyGroup):
             _close_stdout()
             code = EXIT_FAILED
         except Exception as error:  # the last place: what is no TradecoreError is a mistake of ours, and is shown whole
-            from tradecore.cli.diagnostics import show_error
+            from tradecore.cli.diagnostics import find_origin, show_error
 
-            show_error(error, as_json="--json" in given, debug="--debug" in given)
-            code = error.exit_code if isinstance(error, TradecoreError) else EXIT_FAILED
+            origin = find_origin(error)
+            show_error(origin, as_json="--json" in given, debug="--debug" in given)
+            code = origin.exit_code if isinstance(origin, TradecoreError) else EXIT_FAILED
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -81,6 +82,7 @@ def _close_stdout() -> None:
 
 
 @click.group(
+    "tradecore",
     cls=_TopGroup,
     lazy_commands=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -21,7 +21,7 @@ from tradecore.domain.instrument import Instrument
 from tradecore.engine.participant import BrokerParticipant
 from tradecore.errors import ConfigError
 from tradecore.runtime.run_config import RunConfig
-from tradecore.runtime.strategy_reference import load_strategy_class
+from tradecore.runtime.strategy_reference import create_strategy
 from tradecore.storage.market_data_storage import MarketDataStorage
 from tradecore.strategy.strategy import Strategy
 
@@ -70,12 +70,10 @@ def plan_from_config(
     Raises: ConfigError.
     """
     run = config.run
-    strategies = []
-    for number, table in enumerate(config.strategies):
-        found = load_strategy_class(table.path)
-        if not isinstance(found, type):
-            raise ConfigError(config.source or "the configuration", [f"strategies[{number}].path: {found.problem}"])
-        strategies.append(StrategyPlan(table.name, found(**table.params), table.broker or None))
+    strategies = [
+        StrategyPlan(table.name, create_strategy(table.path, table.params), table.broker or None)
+        for table in config.strategies
+    ]
     return RunPlan(
         name=run.name,
         strategies=tuple(strategies),
