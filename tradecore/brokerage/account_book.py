@@ -18,6 +18,7 @@ from typing import Final
 
 from tradecore.brokerage.ledger import Ledger
 from tradecore.domain.execution import Execution, Liquidity
+from tradecore.execution.exact import to_exact
 from tradecore.execution.execution_engine import Charge
 from tradecore.execution.working_order import WorkingOrder
 
@@ -48,13 +49,16 @@ class AccountBook:
         """
         if self.is_cash and not order.is_buy:
             return self._find_short(order, ledger)
+        widening = _ZERO if self.is_cash else ledger.compute_widening(order)
+        if not (self.is_cash or widening):
+            return None
         price = self._estimate_price(order, ledger)
         order.is_unchecked = self.is_cash or price is None
         if price is None:
             return None
         if self.is_cash:
             return self._find_unpaid(order, ledger, charge, order.remaining, price)
-        return self._find_margin_missing(order, ledger, price)
+        return self._find_margin_missing(order, ledger, widening, price)
 
     def find_execution_refusal(
         self, order: WorkingOrder, ledger: Ledger, charge: Charge, quantity: Decimal, price: Decimal
@@ -64,7 +68,7 @@ class AccountBook:
             return self._find_unpaid(order, ledger, charge, quantity, price)
         order.is_unchecked = False
         self.release(order, ledger)
-        refusal = self._find_margin_missing(order, ledger, price)
+        refusal = self._find_margin_missing(order, ledger, ledger.compute_widening(order), price)
         self.reserve(order, ledger, charge)
         return refusal
 
@@ -93,15 +97,15 @@ class AccountBook:
             f"the account has {held} {currency}, of which {reserved} are set aside for other orders"
         )
 
-    def _find_margin_missing(self, order: WorkingOrder, ledger: Ledger, price: Decimal) -> str | None:
-        widest = ledger.compute_widest()
-        added = ledger.compute_widest(order.sign * order.remaining) - widest
-        if added <= 0:
+    def _find_margin_missing(
+        self, order: WorkingOrder, ledger: Ledger, widening: Decimal, price: Decimal
+    ) -> str | None:
+        if not widening:
             return None
         equity = self.find_equity()
         used = self._find_used()
         rate = self._rate(ledger.instrument.currency)
-        needed = added * abs(price) * ledger.instrument.multiplier * self._initial_margin * rate
+        needed = widening * abs(price) * ledger.instrument.multiplier * self._initial_margin * rate
         if used + needed <= equity:
             return None
         return (
@@ -128,7 +132,7 @@ class AccountBook:
             widest = ledger.compute_widest()
             if widest:
                 mark = ledger.lane.mark(1)
-                price = _ZERO if mark is None else abs(Decimal(repr(mark)))
+                price = _ZERO if mark is None else abs(to_exact(mark))
                 used += widest * price * ledger.instrument.multiplier * self._rate(ledger.instrument.currency)
         return used * self._initial_margin
 
@@ -142,7 +146,7 @@ class AccountBook:
         if order.price is not None:
             return order.price
         met = ledger.lane.touch(order.sign)
-        price = None if met is None else Decimal(repr(met))
+        price = None if met is None else to_exact(met)
         stop = order.stop_price
         if stop is not None and order.waits_for_trigger:
             price = stop if price is None else max(price, stop) if order.is_buy else price

@@ -13,22 +13,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Protocol
 
-import msgspec
-
+from tradecore.domain.account import Account
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.position import Position
-
-
-class Account(msgspec.Struct, frozen=True):
-    """Money and holdings of a broker: the sum of its strategies.
-
-    account_type: "cash" or "margin". cash: by currency, exact. positions: by (strategy, instrument), none flat.
-    """
-
-    broker: str
-    account_type: str
-    cash: dict[str, Decimal]
-    positions: dict[tuple[str, str], Position]
 
 
 class BrokerageProvider(Protocol):

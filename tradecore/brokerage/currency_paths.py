@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
+from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import Lane
 
 _ONE: Final = Decimal(1)
@@ -47,6 +48,6 @@ class CurrencyPaths:
             price = lane.mark(-1 if is_inverted else 1)
             if price is None or price <= 0:
                 return None
-            found = Decimal(repr(price))
+            found = to_exact(price)
             rate = rate / found if is_inverted else rate * found
         return rate if currency in self._steps else None

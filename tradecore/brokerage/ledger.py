@@ -15,7 +15,9 @@ from tradecore.domain.instant import MIN_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.position import Position
 from tradecore.engine.participant import Recorder
+from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import Lane
+from tradecore.execution.working_order import WorkingOrder
 
 _ZERO: Final = Decimal(0)
 
@@ -70,12 +72,19 @@ class Ledger:
         if price is not None:
             self.recorder.record_marks(self.instrument.id, [ts], [price])
 
-    def compute_widest(self, added: Decimal = _ZERO) -> Decimal:
-        """The largest position, long or short, that working orders and an added signed quantity may lead to, >= 0."""
+    def compute_widest(self) -> Decimal:
+        """The largest position, long or short, that working orders may lead to, >= 0."""
         held = self.position.quantity
-        up = held + self.open_buys + (added if added > 0 else _ZERO)
-        down = held - self.open_sells + (added if added < 0 else _ZERO)
-        return max(up, -down)
+        up, down = held + self.open_buys, self.open_sells - held
+        return max(down, up)
+
+    def compute_widening(self, order: WorkingOrder) -> Decimal:
+        """How much an order that does not work yet would widen that; 0 for what only reduces."""
+        held = self.position.quantity
+        up, down = held + self.open_buys, self.open_sells - held
+        wider = (up if order.is_buy else down) + order.remaining
+        widest = max(down, up)
+        return wider - widest if wider > widest else _ZERO
 
     def find_value(self) -> Decimal:
         """Value of what is held at the present mark, signed, in the instrument's currency; at cost before any mark."""
@@ -85,4 +94,4 @@ class Ledger:
         price = self.lane.mark(1 if quantity > 0 else -1)
         if price is None:
             return self.position.cost
-        return quantity * Decimal(repr(price)) * self.instrument.multiplier
+        return quantity * to_exact(price) * self.instrument.multiplier

@@ -15,43 +15,42 @@ from tradecore.engine.participant import NEVER, BrokerReport
 
 
 class ReportQueue:
-    """Reports on their way. due_ns: when the next one is due, NEVER without."""
+    """Reports on their way. due_ns: when the next one is due, NEVER without.
 
-    __slots__ = ("_heap", "_last_due", "_number", "_ready", "due_ns")
+    is_delayed: whether reports take time. If none does, due times cannot fall, and there is nothing to sort.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_heap", "_is_delayed", "_last_due", "_number", "_ready", "due_ns")
+
+    def __init__(self, *, is_delayed: bool) -> None:
         self.due_ns = NEVER
-        self._ready: list[BrokerReport] = []  # in order, and all due at due_ns: the common case, without latency
+        self._is_delayed = is_delayed
+        self._ready: list[BrokerReport] = []  # without delay: in order
         self._heap: list[tuple[int, int, BrokerReport]] = []
         self._last_due: dict[str, int] = {}
         self._number = 0
 
     def put(self, due_ns: int, strategy: str, report: OrderReport, execution: Execution | None) -> None:
         """Queue a report."""
+        if not self._is_delayed:
+            if not self._ready:
+                self.due_ns = due_ns
+            self._ready.append(BrokerReport(due_ns, strategy, report, execution))
+            return
         last = self._last_due.get(strategy)
         if last is not None and last > due_ns:
             due_ns = last
         self._last_due[strategy] = due_ns
         message = BrokerReport(due_ns, strategy, report, execution)
-        if not self._heap and (not self._ready or due_ns == self.due_ns):
-            self._ready.append(message)
-            self.due_ns = due_ns
-            return
-        for earlier in self._ready:
-            self._push(earlier)
-        self._ready = []
-        self._push(message)
-        self.due_ns = self._heap[0][0]
-
-    def _push(self, message: BrokerReport) -> None:
         self._number += 1
-        heappush(self._heap, (message.due_ns, self._number, message))
+        heappush(self._heap, (due_ns, self._number, message))
+        self.due_ns = self._heap[0][0]
 
     def take(self, ts: int) -> list[BrokerReport]:
         """Reports due by this instant, each handed out once."""
         if self.due_ns > ts:
             return []
-        if self._ready:
+        if not self._is_delayed:
             taken, self._ready = self._ready, []
             self.due_ns = NEVER
             return taken

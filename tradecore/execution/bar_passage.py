@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.event import SIZE_UNKNOWN
+from tradecore.execution.exact import to_exact
 from tradecore.execution.room import Room
 from tradecore.execution.working_order import (
     LIMIT,
@@ -155,9 +156,9 @@ class BarPassage:
         if opened is None:
             assert order.stop_price is not None
             shift = lane.shift_buy if order.is_buy else lane.shift_sell
-            found = order.stop_price - Decimal(repr(shift)) if shift else order.stop_price
+            found = order.stop_price - to_exact(shift) if shift else order.stop_price
         else:
-            found = Decimal(repr(opened))
+            found = to_exact(opened)
         self._take_found(order, found, ts)
         if order.place == NOWHERE and not order.is_finished:
             if order.price is None:
@@ -168,7 +169,7 @@ class BarPassage:
     # ------------------------------------------------------------------------------------------------------ executing
 
     def _take_bar(self, order: WorkingOrder, price: float, ts: int) -> None:
-        self._take_found(order, Decimal(repr(price)), ts)
+        self._take_found(order, to_exact(price), ts)
 
     def _take_found(self, order: WorkingOrder, found: Decimal, ts: int) -> None:
         """Execute a taker at a price of this bar, as far as limit and room go; IOC and FOK have had their attempt."""

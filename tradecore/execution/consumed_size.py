@@ -10,6 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from tradecore.execution.exact import to_exact
+
 _ZERO: Final = Decimal(0)
 
 
@@ -41,6 +43,6 @@ class ConsumedSize:
             self.amount = _ZERO
             return
         if displayed < self.displayed:
-            fallen = Decimal(repr(self.displayed)) - Decimal(repr(displayed))
+            fallen = to_exact(self.displayed) - to_exact(displayed)
             self.amount = self.amount - fallen if self.amount > fallen else _ZERO
         self.displayed = displayed

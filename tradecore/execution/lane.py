@@ -21,6 +21,7 @@ from tradecore.domain.execution import Liquidity
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import TimeInForce
+from tradecore.execution.exact import to_exact
 from tradecore.execution.match_rules import MatchRules
 from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.working_order import LIMIT, NOWHERE, STOP, TAKER, WorkingOrder, by_time
@@ -80,6 +81,7 @@ class Lane:
         self.taken = 0
         self.last: Any = None
         self.uncapped = 0
+        self.may_refuse = "reject" in (rules.no_market, rules.stop_through, rules.self_trade)
         self._scanned = 0
         self._chunk = _CHUNK_FIRST
         self._increment = instrument.quantity_increment
@@ -94,8 +96,13 @@ class Lane:
     def take_until(self, ts: int) -> None:
         """What happened by this instant becomes what stands; only called where none of it can execute anything."""
         events, taken = self.events, self.taken
-        if taken < len(events) and events[taken].ts_event <= ts:
-            self._pass(bisect_right(events, ts, taken, key=TIME_OF))
+        count = len(events)
+        if taken < count and events[taken].ts_event <= ts:
+            step = 16  # gallop: what has happened since is mostly near, and near is still in the processor's cache
+            while taken + step < count and events[taken + step].ts_event <= ts:
+                taken += step
+                step *= 2
+            self._pass(bisect_right(events, ts, taken, min(taken + step, count), key=TIME_OF))
 
     def _pass(self, taken: int) -> None:
         """Events before this place have happened."""
@@ -178,7 +185,7 @@ class Lane:
             )
         if self.limits and rules.self_trade == "reject" and not order.waits_for_trigger:
             met = self.touch(order.sign)
-            price = order.price if order.price is not None or met is None else Decimal(repr(met))
+            price = order.price if order.price is not None or met is None else to_exact(met)
             if price is not None and (crossed := self.crossed_by(order, price)):
                 return f"it would cross our own order {crossed[0].order_id} at {crossed[0].price} (self_trade = reject)"
         return None
@@ -197,7 +204,8 @@ class Lane:
                 return
             self.set_off(order, ts)
         self.enter(order, ts)
-        self.rescan()
+        if order.place != NOWHERE or self.due_ns != NEVER:
+            self.rescan()
 
     def set_off(self, order: WorkingOrder, ts: int) -> None:
         """Trigger a stop; it is nowhere until its caller places it."""

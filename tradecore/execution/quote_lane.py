@@ -20,6 +20,7 @@ from tradecore.domain.instant import MINUTE_NS
 from tradecore.domain.order import TimeInForce
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.execution.consumed_size import ConsumedSize
+from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import ZERO, Lane
 from tradecore.execution.minute_marks import walk_minutes
 from tradecore.execution.working_order import LIMIT, TAKER, WorkingOrder, by_price_then_time, by_stop_then_time, by_time
@@ -57,7 +58,9 @@ class QuoteLane(Lane):
         """Let what was consumed follow the quotes up to now; it stops at the first that takes the prices away."""
         ask, bid = self.consumed_ask, self.consumed_bid
         if ask.amount or bid.amount:
-            for quote in self.events[self._seen : self.taken]:
+            events = self.events
+            for at in range(self._seen, self.taken):
+                quote = events[at]
                 if quote.flags & (CROSSED | SIZE_UNKNOWN):
                     continue  # it says nothing of sizes that can be relied on
                 if ask.amount:
@@ -146,10 +149,10 @@ class QuoteLane(Lane):
             touch, displayed, consumed = quote.bid_price, quote.bid_size, self.consumed_bid
         if quote.flags & SIZE_UNKNOWN:
             self.uncapped += 1
-            self.take(order, Decimal(repr(touch)), order.remaining, ts)
+            self.take(order, to_exact(touch), order.remaining, ts)
         elif not consumed.amount and order.remaining_f <= displayed:
             quantity = order.remaining
-            if self.take(order, Decimal(repr(touch)), quantity, ts):
+            if self.take(order, to_exact(touch), quantity, ts):
                 consumed.take(quantity, touch, displayed)
         else:
             self._take_levels(order, touch, displayed, consumed, ts)
@@ -158,7 +161,7 @@ class QuoteLane(Lane):
         self, order: WorkingOrder, touch: float, displayed: float, consumed: ConsumedSize, ts: int
     ) -> None:
         """Touch, then synthetic levels, each with the displayed size; an Execution for each level."""
-        found, shown = Decimal(repr(touch)), Decimal(repr(displayed))
+        found, shown = to_exact(touch), to_exact(displayed)
         step = order.sign * self.taker_price.level_step(found)
         gone, left = consumed.amount, order.remaining
         plan: list[tuple[Decimal, Decimal]] = []
@@ -196,7 +199,7 @@ class QuoteLane(Lane):
         if not consumed.amount and order.remaining_f <= displayed:
             part = order.remaining
         else:
-            part = self.part_of(order, Decimal(repr(displayed)) - consumed.amount)
+            part = self.part_of(order, to_exact(displayed) - consumed.amount)
         if part and self.make(order, part, ts):
             consumed.take(part, price, displayed)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from tradecore.execution.exact import to_exact
+
 _ZERO: Final = Decimal(0)
 
 
@@ -24,7 +26,7 @@ class Room:
     __slots__ = ("_left", "is_empty", "uncapped")
 
     def __init__(self, participation: Decimal, size: float, *, is_unknown: bool) -> None:
-        self._left = None if is_unknown else participation * Decimal(repr(size))
+        self._left = None if is_unknown else participation * to_exact(size)
         self.is_empty = not is_unknown and size <= 0
         self.uncapped = 0
 

@@ -12,12 +12,12 @@ at the very price of a resting limit does not execute it, whoever was the aggres
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, Final
 
 from tradecore.domain.event import SIZE_UNKNOWN
 from tradecore.domain.instant import MINUTE_NS
 from tradecore.domain.trade_tick import TradeTick
+from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import Lane
 from tradecore.execution.minute_marks import walk_minutes
 from tradecore.execution.room import Room
@@ -83,7 +83,7 @@ class TradeLane(Lane):
         """Let a taker have its share of a print, if the print is within its limit."""
         if order.price_f is None or self.taker_price.is_within(tick.price, order.sign, order.price_f):
             part = self.part_of(order, room.left_for(order.remaining))
-            if part and self.take(order, Decimal(repr(tick.price)), part, ts):
+            if part and self.take(order, to_exact(tick.price), part, ts):
                 room.use(part)
         if order.place != TAKER:
             return

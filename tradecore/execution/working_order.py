@@ -15,6 +15,7 @@ from typing import Final
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.order import Order, OrderReport, OrderSide, OrderSnapshot, OrderType, TimeInForce
 from tradecore.domain.order_state import OrderState, check_transition
+from tradecore.execution.exact import to_float
 
 NOWHERE: Final = -1  # not placed in a lane
 TAKER: Final = 0  # takes what comes, up to its limit price if it has one
@@ -69,7 +70,7 @@ class WorkingOrder:
         self.report_ns = report_ns
         self.reserved = _ZERO
         self.quantity = self.remaining = order.quantity
-        self.remaining_f = float(order.quantity)
+        self.remaining_f = to_float(order.quantity)
         self.price = order.price
         self.price_f = None if self.price is None else float(self.price)
         self.stop_price = order.stop_price
@@ -100,7 +101,7 @@ class WorkingOrder:
         assert 0 < quantity < self.remaining, f"{self.order_id}: executed {quantity} of {self.remaining}"
         self.filled_quantity += quantity
         self.remaining -= quantity
-        self.remaining_f = float(self.remaining)
+        self.remaining_f = to_float(self.remaining)
         self.state = OrderState.PARTIALLY_FILLED
         return False
 
@@ -109,7 +110,7 @@ class WorkingOrder:
         if quantity is not None:
             self.quantity = quantity
             self.remaining = quantity - self.filled_quantity
-            self.remaining_f = float(self.remaining)
+            self.remaining_f = to_float(self.remaining)
         if price is not None:
             self.price, self.price_f = price, float(price)
         if stop_price is not None:
