@@ -1,4 +1,4 @@
-"""Account: money at a broker, exact.    Spec: "BrokerageProvider Extensions"; EXECUTION 9."""
+"""Account: money and holdings at a broker, exact.    Spec: "BrokerageProvider Extensions"; EXECUTION 9."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from decimal import Decimal
 
 import msgspec
 
+from tradecore.domain.position import Position
+
 
 class Account(msgspec.Struct, frozen=True):
-    """Money at a broker at one moment.
+    """Money and holdings at a broker at one moment.
 
-    kind: "cash" or "margin". cash: by currency, exact; what has been paid and received, commission included.
+    account_type: "cash" or "margin". cash: by currency, exact; what was paid and received, commission included.
+    positions: by (strategy, instrument), flat ones left out.
     """
 
     broker: str
-    kind: str
+    account_type: str
     cash: dict[str, Decimal]
+    positions: dict[tuple[str, str], Position]

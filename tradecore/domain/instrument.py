@@ -8,6 +8,7 @@ Never:    rounds market prices: those are floats and need not lie on the increme
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ Number = Decimal | int | str | float
 SESSIONS: Final = ("24x7", "fx")
 
 
+@lru_cache(maxsize=4_096)
 def check_instrument_id(instrument: str) -> str:
     """The id itself, if it reads SYMBOL.VENUE; the venue stands after the last dot. Raises: InvalidName."""
     symbol, dot, venue = instrument.rpartition(".")

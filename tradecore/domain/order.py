@@ -126,7 +126,7 @@ class Order:
         "_time_in_force",
         "_ts_decided",
         "_ts_expires",
-        "_unrounded",
+        "_typed",
     )
 
     def __init__(
@@ -160,7 +160,8 @@ class Order:
         self._stop_price = (
             None if stop_price is None else to_decimal(stop_price, f"stop_price of an order for {instrument}")
         )
-        self._unrounded = (quantity, price, stop_price)
+        # As typed: a float may be rounded to the grid, anything else must lie on it.
+        self._typed = (quantity, price, stop_price)
         self._time_in_force = time_in_force
         self._tags: Mapping[str, str] = dict(tags) if tags else {}
         self._state = OrderState.INITIALIZED
@@ -321,14 +322,14 @@ class Order:
 
     def round_to(self, instrument: Instrument) -> None:
         """Lay quantity and prices on the instrument's grid. Called once at submit. Raises: InvalidOrder."""
-        quantity, price, stop_price = self._unrounded
-        amount = abs(instrument.quantity(quantity))
-        if not amount:
-            raise InvalidOrder(
-                f"quantity {quantity!r} of an order for {self._instrument} is less than "
-                f"one quantity_increment {instrument.quantity_increment}"
-            )
-        self._quantity = amount
+        quantity, price, stop_price = self._typed
+        if type(quantity) is float or self._quantity % instrument.quantity_increment:
+            self._quantity = abs(instrument.quantity(quantity))
+            if not self._quantity:
+                raise InvalidOrder(
+                    f"quantity {quantity!r} of an order for {self._instrument} is less than "
+                    f"one quantity_increment {instrument.quantity_increment}"
+                )
         if price is not None:
             self._price = instrument.price(price)
         if stop_price is not None:

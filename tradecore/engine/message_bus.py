@@ -11,7 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tradecore.domain.execution import Execution
+from tradecore.domain.order_events import OrderUpdated, PositionChanged
+
 Message = TypeVar("Message")
+
+_REPORTS = (OrderUpdated, Execution, PositionChanged)
 
 
 class MessageBus:
@@ -20,11 +25,13 @@ class MessageBus:
     def __init__(self) -> None:
         self._observers: dict[type, list[Callable[[Any], None]]] = {}
         self._routes: dict[type, tuple[Callable[[Any], None], ...]] = {}
+        self.hears_reports = False  # whether anybody subscribed to what brokers report; asked once per report
 
     def subscribe(self, message_class: type[Message], observer: Callable[[Message], None]) -> Callable[[], None]:
         """Let an observer hear of every message of a class; the returned function ends that."""
         self._observers.setdefault(message_class, []).append(observer)
         self._routes.clear()
+        self.hears_reports = self.hears_reports or message_class is object or issubclass(message_class, _REPORTS)
 
         def unsubscribe() -> None:
             observers = self._observers.get(message_class, [])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
@@ -39,7 +39,7 @@ from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.participant import NEVER, BrokerParticipant, BrokerReport, Progress, Source
 from tradecore.engine.subscription import Call, Handler, Route, Subscription, Subscriptions
 from tradecore.engine.timeline import Timeline
-from tradecore.errors import EngineStateError, FeedError, StrategyError, TurnLimitExceeded
+from tradecore.errors import EngineStateError, FeedError, RunFolderError, StrategyError, TurnLimitExceeded
 from tradecore.feeds.merge import Envelope, Lane, Window, is_time_event, rank_of
 
 ROUNDS_LIMIT: Final = 1_000
@@ -69,8 +69,8 @@ class StrategyParticipant(Protocol):
         """The run is over."""
         ...
 
-    async def receive(self, report: BrokerReport) -> None:
-        """Take a report in, then tell the user's callbacks."""
+    def receive(self, report: BrokerReport) -> Awaitable[None] | None:
+        """Take a report in, then tell the user's callbacks; what is returned is awaited."""
         ...
 
     async def change_phase(self, change: PhaseChanged) -> None:
@@ -137,6 +137,7 @@ class TradingEngine:
         self._task: object | None = None
         self._stopping = False
         self._is_started = False
+        self._is_plain = False
         self._loading_lane: dict[tuple[str, str], int] = {}
         self._mixed_sources: set[tuple[str, str]] = set()
 
@@ -161,7 +162,8 @@ class TradingEngine:
 
     def check_in_turn(self, label: str) -> None:
         """Raises EngineStateError unless one of the engine's callbacks is running, in its own task."""
-        if self._task is None or asyncio.current_task() is not self._task:
+        # Inside a plain stretch no other task can run, so only the rest needs to ask who is calling.
+        if not self._is_plain and (self._task is None or asyncio.current_task() is not self._task):
             raise EngineStateError(
                 f"{label} was called outside a callback of a running engine; in replay only callbacks may give "
                 "commands, or the result would depend on timing"
@@ -319,6 +321,7 @@ class TradingEngine:
         calls: Sequence[Call] = ()
         call: Call | None = None
         event = first
+        self._is_plain = True
         try:
             if route is not None:
                 calls = route.calls
@@ -352,6 +355,8 @@ class TradingEngine:
         except Exception as error:
             self._note_raised(error, event, call, calls)
             return next(rest, None)
+        finally:
+            self._is_plain = False
 
     async def _stretch_async(self, first: Any, rest: Iterator[Any], route: Route | None) -> Any:
         """The same for strategies with `async def` callbacks, awaited in place, one at a time."""
@@ -392,10 +397,18 @@ class TradingEngine:
         """One instant, whole: brokers, reports, market events, commands, timers. Gives the first event after it."""
         self.timeline.advance_to(ts)
         await self._serve_brokers(ts)
-        return await self._complete_turn(ts, event, rest)
+        if self._given or (self._late and self._late[0][0] == ts):
+            return await self._complete_turn(ts, event, rest)
+        # Nothing is left of this instant but deliveries, and those are what the stretch is for.
+        self._refresh_due()
+        return event
 
     async def _complete_turn(self, ts: int, event: Any, rest: Iterator[Any]) -> Any:
         """What is left of an instant once brokers and reports are through."""
+        if (event is None or event.ts_received != ts) and not self._late:
+            await self._rounds(ts)
+            self._refresh_due()
+            return event
         timers: list[Any] = []
         if self._late and self._late[0][0] == ts:
             event = await self._deliver_with_late(ts, event, rest, timers)
@@ -452,6 +465,8 @@ class TradingEngine:
     async def _carry_out(self, command: Command) -> None:
         try:
             await command.carry_out()
+        except RunFolderError:  # ours: what cannot be kept ends the run, whoever caused it
+            raise
         except Exception as error:
             await self._strategy_raised(command.strategy, command.label, error)
 
@@ -463,7 +478,9 @@ class TradingEngine:
                 for report in broker.take_reports(ts):
                     strategy = self._strategies[report.strategy]
                     try:
-                        await strategy.receive(report)
+                        answer = strategy.receive(report)
+                        if answer is not None:
+                            await answer
                     except Exception as error:
                         await self._strategy_raised(strategy.name, "on_order_updated or on_execution", error)
 

@@ -3,7 +3,8 @@
 Receives: a configuration (a path, or a RunConfig), or objects.
 Gives:    a RunResult; a run folder, if one is wanted.
 Never:    starts an event loop, installs a signal handler, or keeps a global: several runs may share one loop, and
-          cancelling one closes everything it had opened. `run_backtest_sync` is for scripts.    Spec: 6.1; DESIGN 6, 13.
+          cancelling one closes everything it had opened. `run_backtest_sync` is for scripts.
+          Spec: 6.1; DESIGN 6, 13.
 """
 
 from __future__ import annotations
@@ -193,7 +194,7 @@ class _Assembly:
             if isinstance(broker, SimulatedBrokerSettings):
                 money.open(name, broker.account, broker.cash)
         for planned in self.plan.strategies:
-            analyzer = self.book.open_strategy(planned.name)
+            analyzer = self.book.open_strategy(planned.name, planned.broker)
             host = StrategyHost(
                 planned.strategy,
                 planned.name,
@@ -203,7 +204,7 @@ class _Assembly:
                 default_broker=planned.broker,
                 money=money,
                 analyzer=analyzer,
-                trace=self.book.trace,
+                trace=self.book.folder if self.plan.trace else None,
             )
             self.book.hosts.append(host)
             for broker in self.brokers:

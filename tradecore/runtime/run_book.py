@@ -15,13 +15,21 @@ from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
 from tradecore.analytics.performance_statistics import PerformanceStatistics
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.domain.execution import Execution
+from tradecore.domain.instant import format_ns
 from tradecore.domain.instrument import Instrument
-from tradecore.domain.order import OrderSnapshot
 from tradecore.domain.position import Position
 from tradecore.engine.trading_engine import TradingEngine
-from tradecore.errors import StatisticsError
+from tradecore.errors import RunFolderError, StatisticsError, StrategyError
+from tradecore.journal.fingerprint import (
+    compute_code_fingerprints,
+    compute_fingerprint,
+    compute_run_id,
+    describe_environment,
+)
+from tradecore.journal.run_folder import RunFolder, Status, open_run_folder
 from tradecore.runtime.run_plan import RunPlan
 from tradecore.runtime.run_result import RunResult
+from tradecore.storage.market_data_storage import Series, SeriesInfo
 from tradecore.strategy.strategy_host import StrategyHost
 
 BASE_CURRENCY = "USD"
@@ -29,23 +37,24 @@ BASE_CURRENCY = "USD"
 
 
 class RunBook:
-    """Everything that a run leaves."""
+    """Everything that a run leaves. Raises: RunFolderError when the folder cannot be made."""
 
     def __init__(self, plan: RunPlan, engine: TradingEngine, instruments: Mapping[str, Instrument]) -> None:
         self.notes: list[str] = []
-        self.trace: Any = None
+        self.hosts: list[StrategyHost] = []
+        self.executions = 0
         self._plan = plan
         self._engine = engine
         self._instruments = instruments
         self._analyzers: dict[str, PerformanceAnalyzer] = {}
-        self._brokers = {n: b for n, b in plan.brokers.items() if isinstance(b, SimulatedBrokerSettings)}
-        self.hosts: list[StrategyHost] = []
-        self.executions = 0
+        self._settings = {n: b for n, b in plan.brokers.items() if isinstance(b, SimulatedBrokerSettings)}
+        run_id = compute_run_id(plan.name, compute_fingerprint(plan.description))
+        self.folder: RunFolder = open_run_folder(plan.runs_folder, run_id, trace=plan.trace)
+        engine.bus.subscribe(StrategyError, self._note_failure)
 
-    def open_strategy(self, name: str) -> PerformanceAnalyzer:
+    def open_strategy(self, name: str, broker: str | None) -> PerformanceAnalyzer:
         """The analyzer of a strategy, with the money of the account that its orders go to."""
-        broker = next(planned.broker for planned in self._plan.strategies if planned.name == name)
-        settings = self._brokers.get(broker or "")
+        settings = self._settings.get(broker or "")
         currency = next(iter(settings.cash), BASE_CURRENCY) if settings is not None else BASE_CURRENCY
         accounts = {broker: settings.cash.get(currency, Decimal(0))} if broker and settings is not None else {}
         sessions = {instrument.session for instrument in self._instruments.values()}
@@ -59,14 +68,25 @@ class RunBook:
         self._analyzers[name] = analyzer
         return analyzer
 
-    def recorder(self, strategy: str, broker: str) -> _Recorder:
+    def recorder(self, strategy: str, broker: str) -> Recorder:
         """Who keeps what one broker does for one strategy."""
-        return _Recorder(self, self._analyzers[strategy], broker, self._instruments)
+        return Recorder(self, self._analyzers[strategy], broker, self._instruments)
+
+    def _note_failure(self, failure: StrategyError) -> None:
+        facts = {"strategy": failure.strategy, "callback": failure.callback, "error": str(failure.__cause__)}
+        self.folder.record_event("strategy_raised", self._engine.timeline.now, facts)
+        self.notes.append(str(failure))
+
+    # ---------------------------------------------------------------------------------------------------- at the end
 
     def close(
-        self, status: str, error: BaseException | None, brokers: Sequence[Any], used: Mapping[Any, Any]
+        self,
+        status: Status,
+        error: BaseException | None,
+        brokers: Sequence[Any],
+        used: Mapping[Series, SeriesInfo],
     ) -> RunResult:
-        """Write what is left and give the result."""
+        """Write what is left and give the result. Raises: RunFolderError, unless the run had failed before."""
         statistics: dict[str, PerformanceStatistics] = {}
         for name, analyzer in self._analyzers.items():
             analyzer.settle(self._engine.timeline.now)
@@ -77,47 +97,106 @@ class RunBook:
             for broker in brokers
             for instrument, source in sorted(getattr(broker, "match_sources", {}).items())
         }
+        self._note_match_counts(brokers)
+        counts = {
+            "events": self._engine.events_delivered,
+            "orders": sum(host.order_count for host in self.hosts),
+            "executions": self.executions,
+        }
+        facts = {
+            "name": self._plan.name,
+            "seed": self._plan.seed,
+            "ended_at": format_ns(self._engine.timeline.now),
+            "match_sources": match_sources,
+            "counts": counts,
+            "notes": self.notes,
+            "fingerprints": self._compute_fingerprints(used),
+            "config": self._plan.description,
+        }
+        described = {
+            "all": total.to_dict(),
+            "strategies": {name: one.to_dict() for name, one in sorted(statistics.items())},
+        }
+        try:
+            self.folder.finish(
+                status,
+                facts=facts,
+                statistics=described,
+                environment=describe_environment(_version()),
+                error=None if error is None else f"{type(error).__name__}: {error}",
+            )
+        except RunFolderError as failure:
+            if error is None:
+                raise
+            error.add_note(str(failure))
         return RunResult(
-            run_id=self._plan.name,
-            run_folder=None,
+            run_id=self.folder.run_id,
+            run_folder=self.folder.path,
             status=status,
             statistics=total,
             strategies=statistics,
-            counts={
-                "events": self._engine.events_delivered,
-                "orders": sum(host.order_count for host in self.hosts),
-                "executions": self.executions,
-            },
-            digests={},
+            counts=counts,
+            digests=self.folder.digests,
             match_sources=match_sources,
             notes=self.notes,
         )
 
+    def _note_match_counts(self, brokers: Sequence[Any]) -> None:
+        for broker in brokers:
+            for instrument, counts in sorted(getattr(broker, "match_counts", {}).items()):
+                listed = ", ".join(
+                    f"{count:,} {what.replace('_', ' ')}" for what, count in sorted(counts.items()) if count
+                )
+                if listed:
+                    self.notes.append(f"{broker.name} {instrument}: {listed}")
 
-class _Recorder:
+    def _compute_fingerprints(self, used: Mapping[Series, SeriesInfo]) -> dict[str, Any]:
+        """What the run was made of: configuration, code, data. Empty where nothing is written."""
+        if self.folder.path is None:
+            return {}
+        data = {
+            str(series): {"rows": info.rows, "first": format_ns(info.first_ns), "last": format_ns(info.last_ns)}
+            for series, info in sorted(used.items())
+        }
+        modules = sorted({type(planned.strategy).__module__ for planned in self._plan.strategies})
+        return {
+            "config": compute_fingerprint(self._plan.description),
+            "code": compute_code_fingerprints(modules),
+            "data": compute_fingerprint(data),
+            "series": data,
+        }
+
+
+def _version() -> str:
+    import tradecore
+
+    return tradecore.__version__
+
+
+class Recorder:
     """The Recorder of one strategy at one broker."""
 
     def __init__(
         self, book: RunBook, analyzer: PerformanceAnalyzer, broker: str, instruments: Mapping[str, Instrument]
     ) -> None:
         self._book = book
-        self._analyzer = analyzer
         self._broker = broker
-        self._instruments = instruments
+        self._analyzer = analyzer
+        self._currencies = {instrument.id: instrument.currency for instrument in instruments.values()}
+        self._write = book.folder.record_execution
+        self.record_order = book.folder.record_order
 
     def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
         """Into the analyzer and the file."""
-        currency = self._instruments[execution.instrument].currency
-        if currency != self._analyzer.currency:
+        if self._currencies[execution.instrument] != self._analyzer.currency:
             raise StatisticsError(
-                f"{execution.instrument} is priced in {currency} and the account of {execution.strategy!r} is in "
-                f"{self._analyzer.currency}; statistics do not convert between currencies in this version"
+                f"{execution.instrument} is priced in {self._currencies[execution.instrument]} and the account of "
+                f"{execution.strategy!r} is in {self._analyzer.currency}; statistics do not convert between currencies "
+                "in this version. Give the strategy a broker whose first cash is in that currency"
             )
         self._book.executions += 1
+        self._write(execution)
         self._analyzer.record_execution(execution, before, after)
-
-    def record_order(self, order: OrderSnapshot, ts_event: int) -> None:
-        """Into the file."""
 
     def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:
         """Into the analyzer."""

@@ -46,6 +46,8 @@ from tradecore.strategy.position_changes import position_changes
 from tradecore.strategy.reported_money import ReportedMoney
 from tradecore.strategy.strategy import CALLBACK_BY_KIND, Strategy
 
+REPORT_CALLBACKS = ("on_order_updated", "on_execution", "on_position_changed")
+
 
 class CallbackTrace(Protocol):
     """Who writes down every callback, for --trace."""
@@ -96,6 +98,9 @@ class StrategyHost:
         self._hears_orders = overridden("on_order_updated")
         self._hears_executions = overridden("on_execution")
         self._hears_positions = overridden("on_position_changed")
+        self._reports_plainly = trace is None and not any(
+            iscoroutinefunction(getattr(strategy, label)) for label in REPORT_CALLBACKS
+        )
 
     # ------------------------------------------------------------------------------------------------- callbacks
 
@@ -262,10 +267,10 @@ class StrategyHost:
             raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
         broker = self._get_broker(broker_name)
         order.round_to(self.instrument(order.instrument))
+        self._engine.check_in_turn("submit_order")
         check = getattr(broker, "check_order", None)
         if check is not None:
             check(order)
-        self._engine.check_in_turn("submit_order")
         self.order_count += 1
         order_id = f"{self.name}-{self.order_count}"
         order.mark_submitted(order_id, self.name, broker.name, self.timeline.now)
@@ -375,43 +380,64 @@ class StrategyHost:
 
     # ----------------------------------------------------------------------------------------------------- reports
 
-    async def receive(self, report: BrokerReport) -> None:
-        """Take a report in, whole, and only then tell the callbacks: order, execution, position, in this order."""
+    def receive(self, report: BrokerReport) -> Awaitable[None] | None:
+        """Take a report in, whole, and only then tell the callbacks: order, execution, position, in this order.
+
+        Returns something to await where a callback is `async def` or somebody traces.
+        """
         change = report.order
         order = self._orders.get(change.order_id)
         if order is not None:
             order.apply_report(change)
-            if order.state.is_finished:
+            if order.is_finished:
                 del self._orders[change.order_id]
         execution = report.execution
-        changes: list[PositionChanged] = []
         bus = self._engine.bus
+        is_heard = bus.hears_reports
+        changes: list[PositionChanged] = []
         if execution is not None:
             before = self.position(execution.instrument, execution.broker)
             after = before.after(execution.signed_quantity, execution.price, execution.ts_event, execution.commission)
             self._positions[execution.broker, execution.instrument] = after
             self._money.take(execution, after)
-            if self._hears_positions or bus.is_heard(PositionChanged):
+            if self._hears_positions or (is_heard and bus.is_heard(PositionChanged)):
                 changes = position_changes(self.name, execution, before, after, self.timeline.now)
         update = None
-        if order is not None and (self._hears_orders or bus.is_heard(OrderUpdated)):
+        if order is not None and (self._hears_orders or (is_heard and bus.is_heard(OrderUpdated))):
             update = OrderUpdated(order.snapshot(), change.ts_event, self.timeline.now)
-        if self.is_active:
-            await self._tell_of(update, execution, changes)
-        for message in (update, execution, *changes):
-            if message is not None:
-                bus.publish(message)
+        if self._reports_plainly and not is_heard:
+            if self.is_active:
+                self._tell_plainly(update, execution, changes)
+            return None
+        return self._tell_and_publish(update, execution, changes)
 
-    async def _tell_of(
+    def _tell_plainly(
         self, update: OrderUpdated | None, execution: Execution | None, changes: list[PositionChanged]
     ) -> None:
+        """Callbacks that are all plain functions, with nobody else listening: nothing to await."""
+        strategy = self._strategy
         if update is not None and self._hears_orders:
-            await self._tell("on_order_updated", update)
+            strategy.on_order_updated(update)
         if execution is not None and self._hears_executions:
-            await self._tell("on_execution", execution)
-        if self._hears_positions:
-            for change in changes:
-                await self._tell("on_position_changed", change)
+            strategy.on_execution(execution)
+        for change in changes:
+            strategy.on_position_changed(change)
+
+    async def _tell_and_publish(
+        self, update: OrderUpdated | None, execution: Execution | None, changes: list[PositionChanged]
+    ) -> None:
+        if self.is_active:
+            if update is not None and self._hears_orders:
+                await self._tell("on_order_updated", update)
+            if execution is not None and self._hears_executions:
+                await self._tell("on_execution", execution)
+            if self._hears_positions:
+                for change in changes:
+                    await self._tell("on_position_changed", change)
+        publish = self._engine.bus.publish
+        for message in (update, execution, *changes):
+            if message is not None:
+                publish(message)
 
 
 async def _await_if_needed(call: Callable[[Any], Any], event: Any) -> None:
