@@ -1,0 +1,69 @@
+"""Diagnostics: every error that tradecore knows ends with what to type."""
+
+from __future__ import annotations
+
+import pytest
+
+from tradecore import errors
+from tradecore.cli.diagnostics import describe_error, find_origin, format_user_traceback, suggest_next
+from tradecore.domain.instrument import check_instrument_id
+from tradecore.errors import ConfigError, DataMissing, InvalidName, StrategyError, TradecoreError
+
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, TradecoreError) and kind not in (ConfigError, StrategyError)
+]
+
+
+def make_raised(error: Exception) -> Exception:
+    """The error with a traceback, as one that was raised here has."""
+    try:
+        raise error
+    except Exception as raised:
+        return raised
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_kind_of_error_has_a_next_step(kind: type[TradecoreError]) -> None:
+    assert suggest_next(kind.__new__(kind))
+
+
+def test_an_error_in_user_code_keeps_only_the_frames_of_the_user() -> None:
+    with pytest.raises(InvalidName) as caught:
+        check_instrument_id("IBM")
+    text = format_user_traceback(caught.value)
+    assert "test_diagnostics.py" in text
+    assert "instrument.py" not in text
+    assert "instrument.py" in format_user_traceback(caught.value, debug=True)
+
+
+def test_causes_are_shortened_as_well() -> None:
+    try:
+        try:
+            check_instrument_id("IBM")
+        except InvalidName as error:
+            raise RuntimeError("outer") from error
+    except RuntimeError as error:
+        text = format_user_traceback(error)
+    assert "InvalidName" in text
+    assert "The above exception was the direct cause" in text
+    assert "instrument.py" not in text
+
+
+def test_missing_data_behind_a_subscription_is_shown_as_missing_data() -> None:
+    """Nothing is wrong with the strategy: its own lines raised nothing."""
+    failure = StrategyError("mine", "subscription 'bars'", "somewhere", ValueError())
+    failure.__cause__ = DataMissing("no bars")  # raised by no line of the user: it has no traceback outside tradecore
+    origin = find_origin(failure)
+    assert isinstance(origin, DataMissing)
+    assert origin.__notes__ == ["asked for by strategy 'mine', subscription 'bars'"]
+    assert describe_error(origin)["exit_code"] == 4
+
+
+def test_an_order_that_the_user_mistyped_stays_an_error_of_the_strategy() -> None:
+    cause = make_raised(errors.InvalidOrder("quantity is 0"))
+    failure = StrategyError("mine", "on_bar", "strategy.py:7 in on_bar", cause)
+    failure.__cause__ = cause
+    assert find_origin(failure) is failure
+    assert describe_error(failure)["error"]["where"] == "strategy.py:7 in on_bar"
