@@ -67,11 +67,12 @@ class StorageFeeds:
         info = (await self._list_known()).get(series)
         if info is None:
             raise DataMissing(self._describe_missing(series, wanted))
-        if info.last_ns < start_ns or info.first_ns > self._end_ns:
+        # Measured against the run's own stretch: who subscribes late may well come after the last event.
+        if info.last_ns < self._start_ns or info.first_ns > self._end_ns:
             raise DataMissing(
-                f"{self._storage.url} has {series} from {format_ns(info.first_ns)} to {format_ns(info.last_ns)}, nothing "
-                f"between {format_ns(start_ns)} and {format_ns(self._end_ns)}; change [run] start and end, or import more "
-                "with: tradecore data import"
+                f"{self._storage.url} has {series} from {format_ns(info.first_ns)} to {format_ns(info.last_ns)}, "
+                "nothing between the run's start and end; change [run] start and end, or import more with: "
+                "tradecore data import"
             )
         self.used[series] = info
         return HistoricalFeed(
@@ -92,11 +93,9 @@ class StorageFeeds:
             for other in known
             if series.kind == other.kind == "bar" and other.instrument == series.instrument
         ]
-        hint = (
-            f'; bars can be made from smaller ones: subscribe_to_bars({wanted!r}, source="{smaller[0]}")'
-            if smaller
-            else ""
-        )
+        hint = ""
+        if smaller:
+            hint = f'; bars can be made from smaller ones: subscribe_to_bars({wanted!r}, source="{smaller[0]}")'
         return (
             f"{self._storage.url} has no {series}; it has {listed}{hint}. "
             "See what is stored with: tradecore data list; add more with: tradecore data import"
