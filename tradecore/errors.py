@@ -45,12 +45,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 
 class TradecoreError(Exception):
-    """Base of all errors that tradecore raises on purpose."""
+    """Base of all errors that tradecore raises on purpose.
+
+    exit_code: of the command line. run_folder: where what a run did until then was kept, if it was kept.
+    """
 
     exit_code = 1
+    run_folder: Path | None = None
 
 
 # ---------------------------------------------------------------------------------------------------------- values

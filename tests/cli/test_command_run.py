@@ -157,12 +157,15 @@ def test_a_strategy_that_raises_is_exit_1_and_the_traceback_ends_at_its_line(
     assert "ZeroDivisionError: division by zero" in result.stderr
     assert f'strategy.py", line {line}, in at_100' in result.stderr
     assert "trading_engine.py" not in result.stderr  # the engine's own frames are no help to who wrote the strategy
-    assert result.stderr.splitlines()[-1].startswith(("next: correct", "partial results"))
+    assert result.stderr.splitlines()[-2].startswith("next: correct")
+    folder = Path(result.stderr.splitlines()[-1].removeprefix("partial results: "))
+    assert json.loads((folder / "run.json").read_text())["status"] == "failed"
     assert f"strategy.py:{line}" in result.stderr
     assert "trading_engine.py" in tradecore("run", config, "--debug").stderr
     value = read_json(tradecore("run", config, "--json"))
     assert value["error"]["type"] == "StrategyError"
     assert value["exit_code"] == 1
+    assert (Path(value["run_folder"]) / "executions.jsonl").stat().st_size > 0  # what was done until then
 
 
 def test_a_strategy_that_cannot_be_made_is_shown_the_same_way(tradecore: Tradecore, write_config: WriteConfig) -> None:

@@ -66,6 +66,7 @@ def find_origin(error: Exception) -> Exception:
         frames = traceback.extract_tb(cause.__traceback__)
         if all(_is_own(frame.filename) for frame in frames):
             cause.add_note(f"asked for by strategy {error.strategy!r}, {error.callback}")
+            cause.run_folder = error.run_folder
             return cause
     return error
 
@@ -85,7 +86,7 @@ def show_error(error: Exception, *, as_json: bool, debug: bool) -> None:
         click.echo("".join(traceback.format_exception(error)), err=True)
         _say_error("error that tradecore did not foresee", f"{type(error).__name__}: {error}")
         _say_next("report it with the lines above")
-    folder = error.__dict__.get("run_folder")
+    folder = getattr(error, "run_folder", None)
     if folder is not None:
         click.echo(f"partial results: {folder}", err=True)
     if as_json:
@@ -103,7 +104,7 @@ def describe_error(error: Exception) -> dict[str, Any]:
         described["error"]["mistakes"] = [_describe_mistake(mistake) for mistake in error.mistakes]
     if isinstance(error, StrategyError):
         described["error"].update(strategy=error.strategy, callback=error.callback, where=error.where)
-    folder = error.__dict__.get("run_folder")
+    folder = getattr(error, "run_folder", None)
     if folder is not None:
         described["run_folder"] = str(folder)
     return described

@@ -28,7 +28,7 @@ from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.participant import BrokerParticipant, Progress
 from tradecore.engine.timeline import Timeline
 from tradecore.engine.trading_engine import EngineSettings, TradingEngine
-from tradecore.errors import DataMissing, RunningLoopError
+from tradecore.errors import DataMissing, RunningLoopError, TradecoreError
 from tradecore.runtime.run_book import RunBook
 from tradecore.runtime.run_config import RunConfig
 from tradecore.runtime.run_plan import Broker, RunPlan, plan_from_config, plan_from_objects
@@ -131,7 +131,9 @@ async def _run(plan: RunPlan, progress: TellProgress | None, scope: anyio.Cancel
             run.finish("interrupted", cancelled)
             raise
         except Exception as error:
-            run.finish("failed", error)
+            kept = run.finish("failed", error)
+            if isinstance(error, TradecoreError):
+                error.run_folder = kept.run_folder
             raise
         stopped = scope.cancelled_caught or run.engine.was_stopped
         return run.finish("interrupted" if stopped else "complete")
