@@ -115,7 +115,7 @@ async def test_aggregated_trades_have_ids_of_their_own(
 
 async def test_ids_that_do_not_rise_are_a_fault_of_the_file(storage: MemoryStorage, write_file: WriteFile) -> None:
     rows = [f"{number},1,1,1,{START_MS + place},true,true" for place, number in enumerate((5, 6, 6))]
-    with pytest.raises(ImportDataError, match="line 3: .*above 6"):
+    with pytest.raises(ImportDataError, match=r"line 3: .*above 6"):
         await import_data(storage, write_file("X-trades-2024-01-01.csv", *rows))
 
 

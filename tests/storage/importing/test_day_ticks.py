@@ -109,6 +109,8 @@ def test_the_place_of_midnight_is_asked_for(write_file: WriteFile) -> None:
         ("aig_20131007_quote.csv", "1,0,0,0,0,Q,1,0", "neither bid nor ask"),
         ("aig_20131007_quote.csv", "1,-5,10,0,0,Q,1,0", "at least 0"),
         ("aig_20131007_quote.csv", "1,49.18,10,0,0,Q,1,0", "no number"),
+        ("aig_20131007_quote.csv", f"1,{10**400},10,0,0,Q,1,0", "no number"),
+        ("aig_20131007_quote.csv", "1,491800,10,0,0,,1,0", "SYMBOL.VENUE"),
         ("aig_20131007_quote.csv", "86400001,491800,10,0,0,Q,1,0", "outside the day"),
         ("aig_20131007_quote.csv", "1,491800,1_0,0,0,Q,1,0", "no number"),
         ("aig_20131007_trade.csv", "1,491800,-3,Q,1,0", "size is -3.0"),

@@ -115,7 +115,7 @@ def test_what_format_ns_writes_is_read_back_to_the_nanosecond(at_ns: int) -> Non
     assert TimeColumn("iso", None).read(text) == parse_ns(text) == at_ns
 
 
-@given(st.datetimes(datetime(1990, 1, 1), datetime(2099, 1, 1)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2099, 1, 1)), st.integers(-14 * 60, 14 * 60))
 def test_offsets_are_subtracted(local: datetime, minutes: int) -> None:
     sign, shown = "-" if minutes < 0 else "+", f"{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
     instant = TimeColumn("iso", None).read(f"{local:%Y-%m-%d %H:%M:%S.%f}{sign}{shown}")

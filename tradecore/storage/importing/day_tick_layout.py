@@ -22,11 +22,11 @@ from typing import Final
 
 from tradecore.domain.event import CROSSED, IMPORTED, SIZE_UNKNOWN
 from tradecore.domain.instant import DAY_NS, to_ns
-from tradecore.domain.instrument import Instrument
+from tradecore.domain.instrument import Instrument, check_instrument_id
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.trade_tick import TradeTick
 from tradecore.domain.trading_session import find_zone
-from tradecore.errors import ImportDataError, InvalidEvent
+from tradecore.errors import ImportDataError, InvalidEvent, InvalidName
 from tradecore.storage.importing.csv_layout import SAMPLE_ROWS
 from tradecore.storage.importing.import_report import ColumnUse
 from tradecore.storage.importing.import_settings import ImportSettings
@@ -148,10 +148,9 @@ class DayTickReader:
                     event = decode(row, tally)
                     if event is None:
                         continue
-                    event.check()
-                except InvalidEvent as fault:
+                except (InvalidEvent, InvalidName) as fault:
                     tally.add_problem(line, str(fault))
-                except ValueError as error:
+                except (ValueError, OverflowError) as error:
                     tally.add_problem(line, f"holds what is no number ({error}); expected {', '.join(self._names)}")
                 else:
                     yield line, event
@@ -186,7 +185,9 @@ class DayTickReader:
             tally.seen["trades whose condition says that the price is not of this moment are kept"] += 1
         instrument = self._instrument + exchange if self._by_exchange else self._instrument
         at_ns = self._read_time(at)
-        return TradeTick(instrument, at_ns, at_ns, int(price) / PRICE_SCALE, float(size), flags=IMPORTED)
+        trade = TradeTick(instrument, at_ns, at_ns, int(price) / PRICE_SCALE, float(size), flags=IMPORTED)
+        trade.check()
+        return trade
 
     def _decode_currency_quote(self, row: list[str], tally: ReadTally) -> QuoteTick:
         at, bid_text, ask_text = row
@@ -195,7 +196,9 @@ class DayTickReader:
         if bid > ask:
             flags |= CROSSED
             tally.seen["quotes have the bid above the ask; kept and flagged CROSSED"] += 1
-        return QuoteTick(self._instrument, at_ns, at_ns, bid, 0.0, ask, 0.0, 0, flags)
+        quote = QuoteTick(self._instrument, at_ns, at_ns, bid, 0.0, ask, 0.0, 0, flags)
+        quote.check()
+        return quote
 
     # ------------------------------------------------------------------------------------------------ set-up
 
@@ -255,10 +258,14 @@ class DayTickReader:
 
 
 class _ExchangeQuotes:
-    """The standing quote of each exchange; every row changes one side of one of them."""
+    """The standing quote of each exchange; every row changes one side of one of them.
+
+    What it gives has passed everything that `QuoteTick.check` looks at.
+    """
 
     def __init__(self, prefix: str, read_time: Callable[[str], int], drops: Callable[[str, ReadTally], bool]) -> None:
         self._prefix, self._read_time, self._drops = prefix, read_time, drops
+        self._instruments: dict[str, str] = {}
         self._bids: dict[str, tuple[float, float]] = {}
         self._asks: dict[str, tuple[float, float]] = {}
 
@@ -267,6 +274,9 @@ class _ExchangeQuotes:
         at, bid_text, bid_size, ask_text, ask_size, exchange, _, suspicious = row
         if suspicious != "0" and self._drops(suspicious, tally):
             return None
+        instrument = self._instruments.get(exchange)
+        if instrument is None:
+            instrument = self._instruments[exchange] = check_instrument_id(self._prefix + exchange)
         bid = _read_side(bid_text, bid_size, "bid")
         ask = _read_side(ask_text, ask_size, "ask")
         at_ns = self._read_time(at)
@@ -287,7 +297,9 @@ class _ExchangeQuotes:
         if bid[0] > ask[0]:
             flags |= CROSSED
             tally.seen["quotes have the bid above the ask; kept and flagged CROSSED"] += 1
-        return QuoteTick(self._prefix + exchange, at_ns, at_ns, *bid, *ask, 0, flags)
+        # What `check()` asks holds by construction, a million times: finite quotients of whole numbers of at least 0, a
+        # time within the day, the flag where it is due.
+        return QuoteTick(instrument, at_ns, at_ns, *bid, *ask, 0, flags)
 
 
 def _read_side(price_text: str, size_text: str, side: str) -> tuple[float, float] | None:

@@ -42,19 +42,18 @@ class SeriesSurvey:
     def add(self, chunk: Sequence[NumberedEvent]) -> None:
         """Take in a chunk of events in order of time."""
         self.rows += len(chunk)
+        groups: dict[tuple[str, object], list[MarketEvent]] = {}
         for _, event in chunk:
-            key = (event.event_type, event.series)
+            groups.setdefault((event.event_type, event.series), []).append(event)
+        for key, events in groups.items():
             entry = self._entries.get(key)
             if entry is None:
-                entry = self._entries[key] = _Entry(event.ts_event)
-            at_ns = event.ts_event
-            if at_ns > entry.last_ns:
-                entry.last_ns = at_ns
-            elif at_ns < entry.first_ns:
-                entry.first_ns = at_ns
-            entry.rows += 1
-            if entry.rows <= _ROWS_LOOKED_AT:
+                entry = self._entries[key] = _Entry(events[0].ts_event)
+            entry.first_ns = min(entry.first_ns, events[0].ts_event)
+            entry.last_ns = max(entry.last_ns, events[-1].ts_event)
+            for event in events[: max(_ROWS_LOOKED_AT - entry.rows, 0)]:
                 _look_at(entry, event)
+            entry.rows += len(events)
 
     def spans(self) -> list[tuple[Series, Span]]:
         """The stretch of time that the files cover of each series."""

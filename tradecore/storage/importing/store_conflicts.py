@@ -28,7 +28,8 @@ class StoreConflicts:
             return
         by_series: dict[Series, list[NumberedEvent]] = {}
         for row in chunk:
-            by_series.setdefault(Series.of(row[1]), []).append(row)
+            if find_identity(row[1]) is not None:  # ticks without an id contradict nothing
+                by_series.setdefault(Series.of(row[1]), []).append(row)
         for series, rows in by_series.items():
             info = self._infos.get(series)
             times = [event.ts_event for _, event in rows]
