@@ -45,6 +45,18 @@ def test_show_prints_statistics_and_digests(tradecore: Tradecore, names: list[st
     assert value["run"]["config"]["run"]["name"] == "small"
 
 
+def test_show_takes_the_beginning_of_a_name_that_is_the_only_one(tradecore: Tradecore, names: list[str]) -> None:
+    """The second run has the name of the first and "-2" behind it."""
+    assert names[1] == f"{names[0]}-2"
+    assert f"run {names[0]}: " in tradecore("runs", "show", names[0]).stdout
+    several = tradecore("runs", "show", "small")
+    assert several.exit_code == 2
+    assert f"it begins several: {names[0]}, {names[1]}" in several.stderr
+    tradecore("runs", "rm", names[1], "--yes")
+    assert f"run {names[0]}: " in tradecore("runs", "show", "small").stdout
+    assert tradecore("runs", "rm", "small", "--yes").exit_code == 2  # what is removed is named whole
+
+
 def test_a_run_that_was_changed_is_told_apart(tradecore: Tradecore, names: list[str]) -> None:
     executions = Path("runs") / names[0] / "executions.jsonl"
     executions.write_bytes(executions.read_bytes().replace(b"SIMULATED", b"SIMULATEE"))
@@ -64,7 +76,7 @@ def test_rm_asks_and_removes_only_what_it_was_told(tradecore: Tradecore, names: 
 
 def test_rm_removes_nothing_when_one_name_is_wrong(tradecore: Tradecore, names: list[str]) -> None:
     result = tradecore("runs", "rm", names[0], names[1] + "x", "--yes")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f'did you mean "{names[1]}"?' in result.stderr
     assert len(list(Path("runs").iterdir())) == 2
 
@@ -74,7 +86,7 @@ def test_rm_leaves_folders_alone_that_no_run_made(tradecore: Tradecore, tmp_path
     (tmp_path / "elsewhere").mkdir()
     for name in ("precious", "../elsewhere", "."):
         result = tradecore("runs", "rm", name, "--yes")
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "no run" in result.stderr
     assert (tmp_path / "runs" / "precious").is_dir()
     assert (tmp_path / "elsewhere").is_dir()

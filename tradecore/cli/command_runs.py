@@ -63,8 +63,11 @@ def list_(runs_dir: Path, as_json: bool) -> int:
 @json_option
 @debug_option
 def show(run_id: str, runs_dir: Path, verify: bool, as_json: bool) -> int:
-    """Show one run: status, statistics, digests, and what is missing or was changed."""
-    run = load_run(_find_folder(runs_dir, run_id), verify=verify)
+    """Show one run: status, statistics, digests, and what is missing or was changed.
+
+    The beginning of its name is enough where no other run begins so.
+    """
+    run = load_run(_find_folder(runs_dir, run_id, may_shorten=True), verify=verify)
     code = _EXIT_MISMATCH if verify and run.problems else 0
     if as_json:
         described = {"run_id": run.run_id, "status": run.status, "problems": run.problems}
@@ -103,16 +106,22 @@ def rm(run_ids: tuple[str, ...], runs_dir: Path, yes: bool) -> int:
     return 0
 
 
-def _find_folder(runs_dir: Path, run_id: str) -> Path:
-    """The folder of a run: a direct child of runs_dir that holds a run.json. Raises: RunFolderError."""
+def _find_folder(runs_dir: Path, run_id: str, *, may_shorten: bool = False) -> Path:
+    """The folder of a run: a direct child of runs_dir that holds a run.json.
+
+    may_shorten: the beginning of a name that only one run has will do. Raises: UsageError for a name that no run has.
+    """
     names = [run.path.name for run in list_runs(runs_dir)]
-    if run_id not in names:
+    begun = [name for name in names if name.startswith(run_id)]
+    if run_id not in names and not (may_shorten and len(begun) == 1):
         nearest = find_nearest(run_id, names)
-        hint = f'did you mean "{nearest}"?' if nearest else "`tradecore runs list` shows what there is"
-        raise RunFolderError(f"there is no run {run_id!r} in {runs_dir}; {hint}")
-    folder = runs_dir / run_id
+        listed = ", ".join(begun[:5])
+        hint = f"it begins several: {listed}" if len(begun) > 1 and may_shorten else "`tradecore runs list` shows them"
+        hint = f'did you mean "{nearest}"?' if nearest and not begun else hint
+        raise click.UsageError(f"there is no run {run_id!r} in {runs_dir}; {hint}")
+    folder = runs_dir / (run_id if run_id in names else begun[0])
     if not (folder / RUN_FILE).is_file():
-        raise RunFolderError(f"{folder} holds no {RUN_FILE}, so it is no run folder of tradecore; it was left alone")
+        raise click.UsageError(f"{folder} holds no {RUN_FILE}, so there is no run in it; it was left alone")
     return folder
 
 

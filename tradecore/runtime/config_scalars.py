@@ -225,4 +225,5 @@ def describe(raw: Any) -> str:
         text = f"a number of {len(hex(raw)) * 6 // 5} digits or so"
     else:
         text = str(raw)
+    text = text.replace("\n", "\\n")
     return text if len(text) <= 80 else text[:77] + "..."
