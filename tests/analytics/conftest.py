@@ -38,8 +38,8 @@ class BookedLedger:
         amount, cost = Decimal(quantity), Decimal(commission)
         execution = Execution(
             f"order-{self.count}-1", f"order-{self.count}", self.analyzers[0].strategy, self.broker, self.source,
-            self.position.instrument, OrderSide.BUY if amount > 0 else OrderSide.SELL, abs(amount), Decimal(price), cost,
-            currency, liquidity, "bar", ts, Decimal(slippage),
+            self.position.instrument, OrderSide.BUY if amount > 0 else OrderSide.SELL, abs(amount), Decimal(price),
+            cost, currency, liquidity, "bar", ts, Decimal(slippage),
         )  # fmt: skip
         after = self.position.after(amount, Decimal(price), ts, cost)
         for analyzer in self.analyzers:

@@ -129,7 +129,10 @@ class LedgerCurve:
 
     def list_gaps(self) -> list[int]:
         """The times between points, ns, ascending."""
-        return sorted(map(sub, self.times[1:], self.times))
+        times = self.times.tolist()
+        if self.last is not None:
+            times.append(self.last[0])
+        return sorted(map(sub, times[1:], times))
 
     def snapshot(self) -> CurveSnapshot:
         """The curve as it stands, without copying its arrays."""

@@ -68,13 +68,17 @@ class Stretches:
     def __init__(self) -> None:
         self.starts, self.ends = array("q"), array("q")
 
+    def snapshot(self) -> tuple[Stretches, int, int]:
+        """These, with how many were begun and ended by now."""
+        return self, len(self.starts), len(self.ends)
+
 
 class LedgerSnapshot(msgspec.Struct, frozen=True):
     """A ledger as it stood once. Arrays and lists are shared with the record by length; they only grow.
 
     carried: what was held when recording began. head: that trade's end, once it ended. tail: the trade now open.
-    flips: executions counted on both sides. long_held, short_held: when each side was held, and how many stretches were
-    begun. price: of the last mark or execution.
+    flips: executions counted on both sides. long_held, short_held: when each side was held, with how many stretches
+    were begun, and how many ended. price: of the last mark or execution.
     """
 
     key: LedgerKey
@@ -84,8 +88,8 @@ class LedgerSnapshot(msgspec.Struct, frozen=True):
     carried: OpenTrade | None
     head: ClosedTrade | None
     tail: OpenTrade | None
-    long_held: tuple[Stretches, int]
-    short_held: tuple[Stretches, int]
+    long_held: tuple[Stretches, int, int]
+    short_held: tuple[Stretches, int, int]
     price: float
     first_ns: int
     last_ns: int
@@ -180,8 +184,8 @@ class LedgerRecord:
         """The ledger as it stands."""
         return LedgerSnapshot(
             self.key, copy(self._long), copy(self._short), copy(self._flips), self._carried, self._head,
-            None if self._position.is_flat else self._open_trade(), (self._long_held, len(self._long_held.starts)),
-            (self._short_held, len(self._short_held.starts)), self._price, self.first_ns, self.last_ns,
+            None if self._position.is_flat else self._open_trade(), self._long_held.snapshot(),
+            self._short_held.snapshot(), self._price, self.first_ns, self.last_ns,
             self.curve.snapshot(), self.segments, len(self.segments),
         )  # fmt: skip
 

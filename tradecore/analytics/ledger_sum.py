@@ -135,14 +135,11 @@ class LedgerSum:
         for number, view in enumerate(self.views):
             after = self._after.get(number)
             until = end_ns if after is None else self.views[after].ledger.first_ns
-            for counts, (held, begun) in (
-                (view.has_long, view.ledger.long_held),
-                (view.has_short, view.ledger.short_held),
-            ):
+            sides = ((view.has_long, view.ledger.long_held), (view.has_short, view.ledger.short_held))
+            for counts, (held, begun, ended) in sides:
                 if counts:
-                    ends = held.ends[:begun].tolist()
-                    open_ends = [until] * (begun - len(ends))
-                    stretches += zip(held.starts[:begun].tolist(), ends + open_ends, strict=True)
+                    ends = [*held.ends[:ended], *([until] * (begun - ended))]
+                    stretches += zip(held.starts[:begun], ends, strict=True)
         return _measure(stretches)
 
     def _open_tail(self, number: int) -> OpenTrade | None:

@@ -135,6 +135,7 @@ class PerformanceStatistics:
         return {name: self._with(parts[name], label=name) for name in sorted(parts)}
 
     def _with(self, views: list[LedgerView], *, label: str) -> PerformanceStatistics:
+        is_all = len(views) == len(self._views) and all(view in self._views for view in views)
         return PerformanceStatistics(
             tuple(views),
             accounts=self.accounts,
@@ -142,6 +143,7 @@ class PerformanceStatistics:
             session=self.session,
             start_ns=self.start_ns,
             end_ns=self.end_ns,
+            drawdown=self._exact_drawdown if is_all else None,
             label=label,
         )
 
