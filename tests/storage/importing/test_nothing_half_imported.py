@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from anyio import CancelScope
 
 from tradecore.errors import ImportDataError, ImportIncomplete, StorageError
 from tradecore.storage.importing import import_data as pipeline
 from tradecore.storage.importing.import_data import import_data
+from tradecore.storage.importing.import_report import ImportProgress
 from tradecore.storage.importing.import_settings import ImportSettings
 from tradecore.storage.market_data_storage import Appended, MarketEvent
 from tradecore.storage.memory_storage import MemoryStorage
@@ -231,3 +233,29 @@ async def test_files_that_are_not_what_their_name_says_are_refused(
 async def test_a_path_that_is_not_there_is_an_import_error(storage: MemoryStorage, tmp_path: Path) -> None:
     with pytest.raises(ImportDataError, match="does not exist"):
         await import_data(storage, tmp_path / "nowhere.csv", BARS)
+
+
+@pytest.mark.parametrize(("stage", "stored"), [("checking", 0), ("storing", 20)])
+async def test_a_cancelled_import_leaves_whole_chunks_and_a_repeat_completes_it(
+    storage: MemoryStorage,
+    write_file: WriteFile,
+    read_series: ReadSeries,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    stored: int,
+) -> None:
+    monkeypatch.setattr(pipeline, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(pipeline, "ONE_APPEND_ROWS", 10)
+    path = write_file("bars.csv", HEADER, *GOOD)
+    with CancelScope() as scope:
+
+        def cancel_at_twenty(at: ImportProgress) -> None:
+            if at.stage == stage and at.rows >= 20:
+                scope.cancel()
+
+        await import_data(storage, path, BARS, progress=cancel_at_twenty)
+    assert scope.cancelled_caught
+    assert [info.rows for info in await storage.list_series()] == ([stored] if stored else [])
+    again = await import_data(storage, path, BARS)
+    assert (again.added, again.known) == (60 - stored, stored)
+    assert len(await read_series("bar", BAR)) == 60
