@@ -56,11 +56,13 @@ def test_run_json_says_status_facts_counts_digests_and_files(
     folder = open_run_folder(tmp_path, "run")
     fill(folder, order, execution, 3)
     folder.record_event("quotes_crossed", 9, {"count": 2})
-    folder.finish("complete", facts=FACTS, statistics={"sharpe": 0.1}, environment={"python": "3.x"})
+    facts = {**FACTS, "counts": {"events": 1_000}}
+    folder.finish("complete", facts=facts, statistics={"sharpe": 0.1}, environment={"python": "3.x"})
     facts = json.loads((tmp_path / "run/run.json").read_text())
     assert (facts["status"], facts["error"], facts["seed"]) == ("complete", None, 7)
     assert facts["config"] == {"quantity": "1.50"}
-    assert facts["counts"] == {"orders": 3, "executions": 3, "events": 1}
+    assert facts["counts"] == {"events": 1_000}  # the caller's own; lines stand with their file
+    assert [described["lines"] for described in facts["files"].values()] == [3, 3, 1]
     written = {name: (tmp_path / f"run/{name}.jsonl").read_bytes() for name in ("orders", "executions")}
     digests = {name: sha256(block).hexdigest() for name, block in written.items()}
     assert facts["digests"] == {**digests, "run": combine_digests(digests)}

@@ -87,7 +87,7 @@ class RunFolder:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Lines so far: order changes, executions, events of note (and callbacks)."""
+        """Lines so far: order changes, executions, events of note (and callbacks); in run.json they stand by file."""
         return {name: writer.line_count for name, writer in self._writers.items()}
 
     # ------------------------------------------------------------------------------------------------- at the end
@@ -127,7 +127,6 @@ class RunFolder:
                 "status": status,
                 "error": error,
                 **facts,
-                "counts": {**facts.get("counts", {}), **self.counts},
                 "digests": self.digests,
                 "files": {f"{name}.jsonl": _describe(writer) for name, writer in self._writers.items()},
                 "environment": dict(environment or {}),
