@@ -175,7 +175,7 @@ async def test_a_timer_in_the_past_and_a_naive_time_are_refused(run_engine: Any)
             with pytest.raises(InvalidTime, match="only be set for the future"):
                 self.add_timer("past", T0)
             with pytest.raises(InvalidTime, match="no time zone"):
-                self.add_timer("naive", datetime(2030, 1, 1))  # noqa: DTZ001  (the mistake under test)
+                self.add_timer("naive", datetime(2030, 1, 1))
             self.heard.append("refused")
 
     strategy = Late(make_trades(1))
@@ -294,8 +294,8 @@ def test_the_bus_tells_observers_of_a_class_and_of_its_bases_in_order() -> None:
     bus.subscribe(tc.PositionChanged, lambda m: heard.append("changed"))
     end = bus.subscribe(tc.PositionOpened, lambda m: heard.append("opened"))
     bought = tc.Execution(
-        "s-1-1", "s-1", "s", "sim", tc.BrokerSource.SIMULATED, "A.X", tc.OrderSide.BUY, Decimal(1), Decimal(100), Decimal(0),
-        "USD", tc.Liquidity.TAKER, "quote", T0,
+        "s-1-1", "s-1", "s", "sim", tc.BrokerSource.SIMULATED, "A.X", tc.OrderSide.BUY, Decimal(1), Decimal(100),
+        Decimal(0), "USD", tc.Liquidity.TAKER, "quote", T0,
     )  # fmt: skip
     flat = tc.Position("A.X")
     message = tc.PositionOpened("s", "sim", bought, flat, flat.after(Decimal(1), Decimal(100), T0), T0)

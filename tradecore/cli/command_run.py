@@ -85,4 +85,5 @@ def _print_result(result: RunResult, interruption: Interruption, *, as_json: boo
 def _exit_code_of(result: RunResult, interruption: Interruption) -> int:
     if result.status == "interrupted":
         return interruption.exit_code or 1
-    return 0 if result.status == "complete" else 1
+    # A strategy that was set apart is a failure, although the others went on to the end.
+    return 0 if result.status == "complete" and not result.failures else 1

@@ -28,6 +28,7 @@ def format_result(result: RunResult) -> str:
     if result.counts:
         lines.append("  ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.counts.items()))
     lines += [f"matched: {name} against {source}" for name, source in result.match_sources.items()]
+    lines += [f"FAILED: {failure}" for failure in result.failures]
     lines += [f"note: {note}" for note in result.notes]
     lines += [f"digest: {name} {digest}" for name, digest in result.digests.items()]
     lines.append(f"run folder: {result.run_folder or 'none was kept'}")
@@ -46,6 +47,7 @@ def describe_result(result: RunResult) -> dict[str, Any]:
         "digests": result.digests,
         "match_sources": result.match_sources,
         "notes": result.notes,
+        "failures": result.failures,
     }
 
 

@@ -90,12 +90,14 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_decimal(value: Number, what: str) -> Decimal:
     """Exact Decimal of what a user typed; a float is taken at its shortest repr. Raises: InvalidOrder."""
+    if type(value) is int:
+        return Decimal(value)
     try:
         if isinstance(value, Decimal):
             number = value
         elif isinstance(value, float):
             number = Decimal(repr(value))
-        elif type(value) in (int, str):
+        elif type(value) is str:
             number = Decimal(value)
         else:
             raise InvalidOrder(f"{what} is {value!r}; expected a Decimal, int, str or float")

@@ -28,15 +28,13 @@ class OrderState(Enum):
     EXPIRED = "EXPIRED"
     ABANDONED = "ABANDONED"  # given up after an unknown outcome
 
-    @property
-    def is_open(self) -> bool:
-        """Submitted and not finished: it may still execute."""
-        return self in OPEN_STATES
+    is_open: bool
+    """Submitted and not finished: it may still execute."""
+    is_finished: bool
+    """Nothing more is expected of it (a late execution may still come after CANCELLED and EXPIRED)."""
 
-    @property
-    def is_finished(self) -> bool:
-        """Nothing more is expected of it (a late execution may still come after CANCELLED and EXPIRED)."""
-        return self in FINISHED_STATES
+    # Members are single objects: hashing them by identity saves a Python call per look-up in the table.
+    __hash__ = object.__hash__
 
 
 _S = OrderState
@@ -66,6 +64,10 @@ TRANSITIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
 
 OPEN_STATES: Final = frozenset({_S.SUBMITTED, _S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED})
 FINISHED_STATES: Final = frozenset({_S.DENIED, _S.REJECTED, _S.FILLED, _S.CANCELLED, _S.EXPIRED, _S.ABANDONED})
+
+for _state in OrderState:
+    _state.is_open = _state in OPEN_STATES
+    _state.is_finished = _state in FINISHED_STATES
 
 
 def check_transition(order_id: str, current: OrderState, requested: OrderState) -> OrderState:

@@ -6,7 +6,7 @@ Never:    is called by a broker, reads a clock, runs a callback beside another o
           Spec: 3.1, 4.2; DESIGN 4, 6.
 
 Between two instants at which a broker has anything to do, a turn is nothing but callbacks: that stretch is a plain
-loop (`_stretch`). Everything else goes through `_turn`, one instant at a time.
+loop (`_stretch`). At every other instant `_run_window` serves the brokers and completes the turn.
 """
 
 from __future__ import annotations
@@ -39,7 +39,15 @@ from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.participant import NEVER, BrokerParticipant, BrokerReport, Progress, Source
 from tradecore.engine.subscription import Call, Handler, Route, Subscription, Subscriptions
 from tradecore.engine.timeline import Timeline
-from tradecore.errors import EngineStateError, FeedError, RunFolderError, StrategyError, TurnLimitExceeded
+from tradecore.errors import (
+    DataMissing,
+    EngineStateError,
+    FeedError,
+    RunFolderError,
+    StorageError,
+    StrategyError,
+    TurnLimitExceeded,
+)
 from tradecore.feeds.merge import Envelope, Lane, Window, is_time_event, rank_of
 
 ROUNDS_LIMIT: Final = 1_000
@@ -304,11 +312,20 @@ class TradingEngine:
                     event = self._stretch(event, rest, route)
                 if self._raised is not None:
                     await self._settle_raised()
-                if self._given:
-                    event = await self._complete_turn(self.timeline.now, event, rest)
+                if not self._given:
+                    continue
+                ts = self.timeline.now
             else:
+                # One instant, whole: brokers and reports first, then what `_complete_turn` does.
                 ts = self._due if event is None else min(self._due, event.ts_received)
-                event = await self._turn(ts, event, rest)
+                self.timeline.advance_to(ts)
+                await self._serve_brokers(ts)
+            if self._late or (self._given and event is not None and event.ts_received == ts):
+                event = await self._complete_turn(ts, event, rest)
+            elif self._given:
+                await self._rounds(ts)
+            # Else nothing is left of this instant but deliveries, and those are what the stretch is for.
+            self._refresh_due()
         for broker in self._brokers:
             broker.end_window(window.mark)
 
@@ -393,22 +410,8 @@ class TradingEngine:
 
     # --------------------------------------------------------------------------------------------------------- turns
 
-    async def _turn(self, ts: int, event: Any, rest: Iterator[Any]) -> Any:
-        """One instant, whole: brokers, reports, market events, commands, timers. Gives the first event after it."""
-        self.timeline.advance_to(ts)
-        await self._serve_brokers(ts)
-        if self._given or (self._late and self._late[0][0] == ts):
-            return await self._complete_turn(ts, event, rest)
-        # Nothing is left of this instant but deliveries, and those are what the stretch is for.
-        self._refresh_due()
-        return event
-
     async def _complete_turn(self, ts: int, event: Any, rest: Iterator[Any]) -> Any:
         """What is left of an instant once brokers and reports are through."""
-        if (event is None or event.ts_received != ts) and not self._late:
-            await self._rounds(ts)
-            self._refresh_due()
-            return event
         timers: list[Any] = []
         if self._late and self._late[0][0] == ts:
             event = await self._deliver_with_late(ts, event, rest, timers)
@@ -424,7 +427,6 @@ class TradingEngine:
             for timer in timers:
                 await self._deliver(timer)
             await self._rounds(ts)
-        self._refresh_due()
         return event
 
     async def _deliver_with_late(self, ts: int, event: Any, rest: Iterator[Any], timers: list[Any]) -> Any:
@@ -455,20 +457,17 @@ class TradingEngine:
             if len(given) > 1:
                 given.sort(key=lambda command: (command.strategy, command.sequence))
             for command in given:
-                await self._carry_out(command)
+                try:
+                    await command.carry_out()
+                except (DataMissing, FeedError, RunFolderError, StorageError):
+                    raise  # not the strategy's: what cannot be read or kept ends the run, whoever asked for it
+                except Exception as error:  # a command's error is its strategy's
+                    await self._strategy_raised(command.strategy, command.label, error)
             await self._serve_brokers(ts)
         raise TurnLimitExceeded(
             f"{ROUNDS_LIMIT} rounds of orders and reports at one instant ({ts}); a strategy that answers each report "
             f"with another order never lets time pass. Waiting: {', '.join(sorted({c.label for c in self._given}))}"
         )
-
-    async def _carry_out(self, command: Command) -> None:
-        try:
-            await command.carry_out()
-        except RunFolderError:  # ours: what cannot be kept ends the run, whoever caused it
-            raise
-        except Exception as error:
-            await self._strategy_raised(command.strategy, command.label, error)
 
     async def _serve_brokers(self, ts: int) -> None:
         """Let brokers do their part of this instant, then deliver the reports that are due."""
@@ -504,7 +503,8 @@ class TradingEngine:
     def _refresh_due(self) -> None:
         due = self._late[0][0] if self._late else NEVER
         for broker in self._brokers:
-            due = min(due, broker.due_ns)
+            if broker.due_ns < due:
+                due = broker.due_ns
         self._due = due
 
     def _push_late(self, lane: Lane, deliveries: Iterator[Any]) -> None:

@@ -29,6 +29,7 @@ from tradecore.engine.participant import BrokerParticipant, Progress
 from tradecore.engine.timeline import Timeline
 from tradecore.engine.trading_engine import EngineSettings, TradingEngine
 from tradecore.errors import DataMissing, RunningLoopError, TradecoreError
+from tradecore.journal.run_folder import Status
 from tradecore.runtime.run_book import RunBook
 from tradecore.runtime.run_config import RunConfig
 from tradecore.runtime.run_plan import Broker, RunPlan, plan_from_config, plan_from_objects
@@ -213,7 +214,7 @@ class _Assembly:
                 broker.attach(planned.name, self.book.recorder(planned.name, broker.name))
             self.engine.add_strategy(host)
 
-    def finish(self, status: str, error: BaseException | None = None) -> RunResult:
+    def finish(self, status: Status, error: BaseException | None = None) -> RunResult:
         """Close the book. Nothing here awaits, so a cancelled run is kept whole as well."""
         return self.book.close(status, error, self.brokers, getattr(self.feeds, "used", {}))
 

@@ -19,7 +19,7 @@ from tradecore.domain.instant import format_ns
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.position import Position
 from tradecore.engine.trading_engine import TradingEngine
-from tradecore.errors import RunFolderError, StatisticsError, StrategyError
+from tradecore.errors import RunFolderError, StrategyError
 from tradecore.journal.fingerprint import (
     compute_code_fingerprints,
     compute_fingerprint,
@@ -70,12 +70,11 @@ class RunBook:
 
     def recorder(self, strategy: str, broker: str) -> Recorder:
         """Who keeps what one broker does for one strategy."""
-        return Recorder(self, self._analyzers[strategy], broker, self._instruments)
+        return Recorder(self, self._analyzers[strategy], broker)
 
     def _note_failure(self, failure: StrategyError) -> None:
         facts = {"strategy": failure.strategy, "callback": failure.callback, "error": str(failure.__cause__)}
         self.folder.record_event("strategy_raised", self._engine.timeline.now, facts)
-        self.notes.append(str(failure))
 
     # ---------------------------------------------------------------------------------------------------- at the end
 
@@ -110,6 +109,7 @@ class RunBook:
             "match_sources": match_sources,
             "counts": counts,
             "notes": self.notes,
+            "failures": [str(failure) for failure in self._engine.failures],
             "fingerprints": self._compute_fingerprints(used),
             "config": self._plan.description,
         }
@@ -139,6 +139,7 @@ class RunBook:
             digests=self.folder.digests,
             match_sources=match_sources,
             notes=self.notes,
+            failures=[str(failure) for failure in self._engine.failures],
         )
 
     def _note_match_counts(self, brokers: Sequence[Any]) -> None:
@@ -176,24 +177,15 @@ def _version() -> str:
 class Recorder:
     """The Recorder of one strategy at one broker."""
 
-    def __init__(
-        self, book: RunBook, analyzer: PerformanceAnalyzer, broker: str, instruments: Mapping[str, Instrument]
-    ) -> None:
+    def __init__(self, book: RunBook, analyzer: PerformanceAnalyzer, broker: str) -> None:
         self._book = book
         self._broker = broker
         self._analyzer = analyzer
-        self._currencies = {instrument.id: instrument.currency for instrument in instruments.values()}
         self._write = book.folder.record_execution
         self.record_order = book.folder.record_order
 
     def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
         """Into the analyzer and the file."""
-        if self._currencies[execution.instrument] != self._analyzer.currency:
-            raise StatisticsError(
-                f"{execution.instrument} is priced in {self._currencies[execution.instrument]} and the account of "
-                f"{execution.strategy!r} is in {self._analyzer.currency}; statistics do not convert between currencies "
-                "in this version. Give the strategy a broker whose first cash is in that currency"
-            )
         self._book.executions += 1
         self._write(execution)
         self._analyzer.record_execution(execution, before, after)

@@ -190,7 +190,7 @@ def _check_words(order_by: str, on_error: str, delays: Mapping[str, DelayLaw], b
 
 
 def _check_brokers(
-    strategies: Mapping[str, Strategy], brokers: Mapping[str, Broker], broker_of: Mapping[str, str] | None
+    strategies: Mapping[str, Any], brokers: Mapping[str, Broker], broker_of: Mapping[str, str] | None
 ) -> list[str]:
     mistakes = []
     if not strategies:

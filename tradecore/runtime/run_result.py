@@ -16,6 +16,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     run_folder: where the files are; None when nothing was kept. statistics: all strategies together; strategies: each
     one. counts: events, orders, executions and more. digests: sha256 of what must be the same for the same input, by
     file. match_sources: what orders were matched against, by "broker instrument". notes: what a reader must know.
+    failures: strategies that raised while the others went on ("isolate").
     """
 
     run_id: str
@@ -27,3 +28,4 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     digests: dict[str, str]
     match_sources: dict[str, str]
     notes: list[str]
+    failures: list[str]

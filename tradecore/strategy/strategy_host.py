@@ -266,7 +266,14 @@ class StrategyHost:
         if order.state is not OrderState.INITIALIZED:
             raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
         broker = self._get_broker(broker_name)
-        order.round_to(self.instrument(order.instrument))
+        instrument = self.instrument(order.instrument)
+        if instrument.currency != self._analyzer.currency:
+            raise InvalidOrder(
+                f"{instrument.id} is priced in {instrument.currency}, the account of {self.name!r} in "
+                f"{self._analyzer.currency}; this version does not convert between currencies. "
+                f"Give the strategy a broker whose cash is in {instrument.currency}"
+            )
+        order.round_to(instrument)
         self._engine.check_in_turn("submit_order")
         check = getattr(broker, "check_order", None)
         if check is not None:
