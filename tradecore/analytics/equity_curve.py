@@ -183,20 +183,30 @@ class LedgerCurve:
         begin = len(times)
         for segment in segments:
             times += segment.times
-        kept: list[tuple[int, float, float]] = []
+        ends = self._find_cell_ends(times)
+        longs: list[float] = []
+        shorts: list[float] = []
         upcoming = iter(segments)
         segment, stop = segments[0], begin
-        for i in self._find_cell_ends(times):
-            if i < begin:
-                kept.append(self.last)  # type: ignore[arg-type]  # begin is 0 without it
+        for i in ends:
+            if i >= stop:
+                while i >= stop:
+                    segment = next(upcoming)
+                    begin, stop = stop, stop + len(segment.times)
+                prices, base, slope, is_long, other = (
+                    segment.prices, segment.base, segment.slope, segment.is_long, segment.other,
+                )  # fmt: skip
+            elif i < begin:  # the last point of before ended its cell
+                assert self.last is not None
+                longs.append(self.last[1])
+                shorts.append(self.last[2])
                 continue
-            while i >= stop:
-                segment = next(upcoming)
-                begin, stop = stop, stop + len(segment.times)
-            kept.append((times[i], *segment.compute_profits(segment.prices[i - begin])))
-        self.times.extend([point[0] for point in kept])
-        self.longs.extend([point[1] for point in kept])
-        self.shorts.extend([point[2] for point in kept])
+            held = base + slope * prices[i - begin]
+            longs.append(held if is_long else other)
+            shorts.append(other if is_long else held)
+        self.times.extend([times[i] for i in ends])
+        self.longs.extend(longs)
+        self.shorts.extend(shorts)
         segment = segments[-1]
         self.last = (times[-1], *segment.compute_profits(segment.prices[-1]))
 
@@ -207,15 +217,15 @@ class LedgerCurve:
         found: list[int] = []
         follows_session = self._session.text != "24x7"  # the closes of 24x7 are UTC midnights: cells end there anyway
         close = self._session.compute_next_close_ns(times[0] - 1) if follows_session else MAX_NS
-        end = -(-times[0] // width) * width
+        end, size = -(-times[0] // width) * width, 1
         while True:
-            # Most cells hold few points: look near first.
-            near, until = start + 64, min(end, close)
-            after = bisect_right(times, until, start, min(near, count))
-            if after == near:
-                after = bisect_right(times, until, near)
-            if after >= count:
-                return found
+            until, after = min(end, close), start + size
+            # Most cells hold as many points as the one before: look there, before searching.
+            if after >= count or not times[after - 1] <= until < times[after]:
+                after = bisect_right(times, until, start)
+                if after >= count:
+                    return found
+                size = after - start
             found.append(after - 1)
             start, ts = after, times[after]
             if ts > close:

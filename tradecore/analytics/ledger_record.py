@@ -136,7 +136,7 @@ class LedgerRecord:
         if execution.ts_event < self.last_ns:
             self._refuse(execution.ts_event)
         held, now = before.quantity, after.quantity
-        is_buy, is_maker = execution.side is OrderSide.BUY, execution.liquidity is Liquidity.MAKER
+        is_buy = execution.side is OrderSide.BUY
         quantity, commission, ts = execution.quantity, execution.commission, execution.ts_event
         multiplier = after.multiplier
         if not held or (held > 0) == is_buy:
@@ -161,7 +161,7 @@ class LedgerRecord:
             self._trade_profit += realised - share
             self._close(closing, ts)
             self._book(opening, execution, commission - share, abs(now), multiplier, ZERO)
-            self._flips.add_execution(is_buy=is_buy, is_maker=is_maker)
+            self._flips.add_execution(execution.side is OrderSide.BUY, execution.liquidity is Liquidity.MAKER)
             self._opened_ns = ts
             self._trade_profit = share - commission
             (self._long_held if is_buy else self._short_held).starts.append(ts)
@@ -205,7 +205,7 @@ class LedgerRecord:
         totals.turnover += quantity * execution.price * multiplier
         if execution.slippage:
             totals.slippage += quantity * execution.slippage * multiplier
-        totals.add_execution(is_buy=execution.side is OrderSide.BUY, is_maker=execution.liquidity is Liquidity.MAKER)
+        totals.add_execution(execution.side is OrderSide.BUY, execution.liquidity is Liquidity.MAKER)
 
     def _close(self, totals: SideTotals, ts: int) -> None:
         (self._long_held if totals is self._long else self._short_held).ends.append(ts)
@@ -222,9 +222,9 @@ class LedgerRecord:
             held, other, self._is_long = self._long, self._short, True
         else:
             held, other, self._is_long = self._short, self._long, False
-        self._base = float(held.net - position.cost)
+        self._base = float(held.realised - held.commission - position.cost)
         self._slope = float(quantity * position.multiplier)
-        self._other = float(other.net)
+        self._other = float(other.realised - other.commission)
 
     def _add_segment(self, times: Sequence[int], prices: Sequence[float]) -> None:
         if self.last_ns == MIN_NS:

@@ -63,7 +63,7 @@ class PerformanceAnalyzer:
         self._start_ns: int | None = start_ns
         self._end_ns: int | None = start_ns
         self._ledgers: list[LedgerRecord] = []
-        self._by_execution: dict[tuple[str, BrokerSource, str], int] = {}
+        self._by_broker: dict[tuple[str, str], int] = {}  # a broker has one source, so its name says it
         self._by_instrument: dict[str, list[int]] = {}
         self._pending = 0
         self._walked: EquityWalk | None = None  # over everything that is in the curves
@@ -82,11 +82,16 @@ class PerformanceAnalyzer:
                 f"{self.strategy!r} are kept in {self.currency}, and nothing converts between them in this version. "
                 f"Give the broker a commission in {self.currency}"
             )
-        number = self._by_execution.get((execution.broker, execution.source, execution.instrument))
+        number = self._by_broker.get((execution.broker, execution.instrument))
         if number is None:
             number = self._open_ledger(execution.broker, execution.source, before)
         self._ledgers[number].add_execution(execution, before, after)
-        self._count(1, execution.ts_event)
+        ts = execution.ts_event
+        if self._end_ns is None or ts > self._end_ns:
+            self.settle(ts)
+        self._pending += 1
+        if self._pending > PENDING_MAX:
+            self._fold()
 
     def record_marks(
         self, instrument: str, times: Sequence[int], prices: Sequence[float], broker: str | None = None
@@ -99,9 +104,14 @@ class PerformanceAnalyzer:
         if not times:
             return
         ledger = self._find_ledger(instrument, broker)
-        for start in range(0, len(times), PENDING_MAX):
-            part = times if len(times) <= PENDING_MAX else times[start : start + PENDING_MAX]
-            ledger.add_marks(part, prices if part is times else prices[start : start + PENDING_MAX])
+        count = len(times)
+        if count <= PENDING_MAX:
+            ledger.add_marks(times, prices)
+            self._count(count, times[-1])
+            return
+        for start in range(0, count, PENDING_MAX):
+            part = times[start : start + PENDING_MAX]
+            ledger.add_marks(part, prices[start : start + PENDING_MAX])
             self._count(len(part), part[-1])
 
     def carry(self, broker: str, source: BrokerSource, position: Position, ts: int, price: float) -> None:
@@ -109,7 +119,7 @@ class PerformanceAnalyzer:
 
         Raises: StatisticsError when the ledger was begun.
         """
-        if (broker, source, position.instrument) in self._by_execution:
+        if (broker, position.instrument) in self._by_broker:
             raise StatisticsError(
                 f"ledger {broker} {position.instrument} of {self.strategy!r} has begun; carry positions before the run"
             )
@@ -145,13 +155,13 @@ class PerformanceAnalyzer:
         self._ledgers.append(LedgerRecord(key, self._session, carried))
         if number:  # all curves of an analyzer have cells of one width
             self._ledgers[number].curve.width_ns = self._ledgers[0].curve.width_ns
-        self._by_execution[broker, source, carried.instrument] = number
+        self._by_broker[broker, carried.instrument] = number
         self._by_instrument.setdefault(carried.instrument, []).append(number)
         return number
 
     def _find_ledger(self, instrument: str, broker: str | None) -> LedgerRecord:
         numbers = self._by_instrument.get(instrument, ())
-        if len(numbers) == 1:
+        if len(numbers) == 1:  # the usual case: one broker
             return self._ledgers[numbers[0]]
         matching = [self._ledgers[number] for number in numbers if self._ledgers[number].key.broker == broker]
         if len(matching) == 1:

@@ -60,8 +60,8 @@ class SideTotals(msgspec.Struct, gc=False):
         """Executions that touched this side."""
         return self.buys_maker + self.buys_taker + self.sells_maker + self.sells_taker
 
-    def add_execution(self, *, is_buy: bool, is_maker: bool) -> None:
-        """Count one execution."""
+    def add_execution(self, is_buy: bool, is_maker: bool) -> None:
+        """Count one execution. Called for each: keywords would cost as much as the rest."""
         if is_buy:
             if is_maker:
                 self.buys_maker += 1
