@@ -24,10 +24,20 @@ _ZERO: Final = Decimal(0)
 
 class Ledger:
     """One ledger. open_buys, open_sells: quantity that working orders may still execute. marked_ns: marks up to and
-    including this instant were recorded.
+    including this instant were recorded. last_mark_ns: time of the newest.
     """
 
-    __slots__ = ("instrument", "lane", "marked_ns", "open_buys", "open_sells", "position", "recorder", "strategy")
+    __slots__ = (
+        "instrument",
+        "lane",
+        "last_mark_ns",
+        "marked_ns",
+        "open_buys",
+        "open_sells",
+        "position",
+        "recorder",
+        "strategy",
+    )
 
     def __init__(self, strategy: str, instrument: Instrument, lane: Lane, recorder: Recorder) -> None:
         self.strategy, self.instrument, self.lane, self.recorder = strategy, instrument, lane, recorder
@@ -35,6 +45,7 @@ class Ledger:
         self.open_buys = _ZERO
         self.open_sells = _ZERO
         self.marked_ns = MIN_NS
+        self.last_mark_ns = MIN_NS
 
     def apply(self, execution: Execution, instant: int) -> None:
         """Book an execution that is made at an instant of the run (a bar's open is booked when the bar is known).
@@ -59,17 +70,18 @@ class Ledger:
         times, prices = self.lane.marks(1 if quantity > 0 else -1, self.marked_ns, until)
         self.marked_ns = until
         if times:
+            self.last_mark_ns = times[-1]
             self.recorder.record_marks(self.instrument.id, times, prices)
 
     def record_last_mark(self, ts: int) -> None:
         """The run ended: marks up to its end, and one at the end at the last known price."""
         quantity = self.position.quantity
-        if not quantity or ts <= self.marked_ns:
+        if not quantity:
             return
-        self.record_marks(ts - 1)
+        self.record_marks(ts)
         price = self.lane.mark(1 if quantity > 0 else -1)
-        self.marked_ns = ts
-        if price is not None:
+        if price is not None and self.last_mark_ns < ts:
+            self.last_mark_ns = ts
             self.recorder.record_marks(self.instrument.id, [ts], [price])
 
     def compute_widest(self) -> Decimal:

@@ -1,0 +1,239 @@
+"""Laws that hold for any market and any orders: EXECUTION 1, 3, 4, 9; RELIABILITY B1, B2, S1, S2, D3."""
+
+from collections.abc import Coroutine, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tradecore.brokerage.settings import Latency, RateCommission, TickSlippage
+from tradecore.domain.delay_law import NormalDelay
+from tradecore.domain.instant import MINUTE_NS, SECOND_NS
+from tradecore.domain.order import Order, TimeInForce
+from tradecore.domain.position import Position
+from tradecore.testing.broker_desk import BrokerDesk, make_broker_desk
+from tradecore.testing.builders import make_bar, make_quote_tick, make_trade_tick
+
+ID = "TEST.SIM"
+KINDS = {"quote": f"quote_tick {ID}", "trade": f"trade_tick {ID}", "bar": f"bar {ID} 1m last"}
+STEP_NS = {"quote": SECOND_NS, "trade": SECOND_NS, "bar": MINUTE_NS}
+
+prices = st.integers(9_900, 10_100).map(lambda ticks: ticks / 100)
+sizes = st.integers(0, 30).map(float)
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """An order, submitted after this many events, and what is done to it so many events later."""
+
+    after: int
+    kind: str
+    quantity: int
+    price: float
+    stop: float
+    tif: TimeInForce
+    then: str
+    wait: int
+
+
+wishes = st.lists(
+    st.builds(
+        Wish,
+        after=st.integers(0, 25),
+        kind=st.sampled_from(["market", "limit", "stop", "stop_limit"]),
+        quantity=st.integers(-20, 20).filter(bool),
+        price=prices,
+        stop=prices,
+        tif=st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK]),
+        then=st.sampled_from(["keep", "keep", "cancel", "update"]),
+        wait=st.integers(0, 4),
+    ),
+    max_size=12,
+)
+
+
+@st.composite
+def markets(draw: st.DrawFn, kind: str) -> list[Any]:
+    events: list[Any] = []
+    ns = 0
+    for _ in range(draw(st.integers(5, 30))):
+        ns += STEP_NS[kind] * draw(st.sampled_from([1, 1, 1, 2, 7]))
+        if kind == "quote":
+            bid, spread = draw(prices), draw(st.integers(-1, 5)) / 100
+            event: Any = make_quote_tick(
+                ns, bid, round(bid + spread, 2), bid_size=draw(sizes), ask_size=draw(sizes), instrument=ID
+            )
+        elif kind == "trade":
+            event = make_trade_tick(ns, draw(prices), draw(sizes) * 10)
+        else:
+            four = sorted(draw(st.lists(prices, min_size=4, max_size=4)))
+            first, last = draw(st.sampled_from([(1, 2), (2, 1)]))
+            event = make_bar(
+                ns, four[last], open=four[first], high=four[3], low=four[0], volume=draw(sizes) * 10,
+                bar_type=f"{ID} 1m last",
+            )  # fmt: skip
+        events.append(event)
+    return events
+
+
+def make_order(wish: Wish) -> Order:
+    if wish.kind == "market":
+        return Order.market(ID, wish.quantity, time_in_force=wish.tif)
+    if wish.kind == "limit":
+        return Order.limit(ID, wish.quantity, wish.price, time_in_force=wish.tif)
+    if wish.kind == "stop":
+        return Order.stop(ID, wish.quantity, wish.stop, time_in_force=wish.tif)
+    return Order.stop_limit(ID, wish.quantity, wish.stop, wish.price, time_in_force=wish.tif)
+
+
+async def tell(
+    kind: str,
+    events: Sequence[Any],
+    wanted: Sequence[Wish],
+    cuts: Sequence[int],
+    beside: Sequence[Any] = (),
+    **words: Any,
+) -> BrokerDesk:
+    """The market with its orders. cuts: windows end after these events too, wherever commands fall.
+    beside: events of 5-minute bars that are read too.
+    """
+    desk = make_broker_desk(KINDS[kind], *([f"bar {ID} 5m last"] if beside else []), **words)
+    orders: dict[int, Order] = {}
+    todo = [(wish.after, n, "submit") for n, wish in enumerate(wanted)]
+    todo += [(wish.after + wish.wait, n, wish.then) for n, wish in enumerate(wanted) if wish.then != "keep"]
+    todo.sort(key=lambda item: item[0])  # stable: what is submitted at an instant is there to be cancelled at it
+    stops = sorted({*cuts, *(min(after, len(events)) for after, _, _ in todo), len(events)})
+    place = 0
+    for stop in stops:
+        part = events[place:stop]
+        if part:
+            desk.play(*part, *[bar for bar in beside if part[0].ts_event <= bar.ts_event <= part[-1].ts_event])
+        place = stop
+        while todo and min(todo[0][0], len(events)) <= stop:
+            _, n, word = todo.pop(0)
+            if word == "submit":
+                orders[n] = await desk.submit(make_order(wanted[n]))
+            elif orders[n].is_open:
+                if word == "cancel":
+                    await desk.cancel(orders[n])
+                else:
+                    await desk.update(orders[n], quantity=orders[n].quantity + 1)
+    desk.advance(desk.timeline.now + MINUTE_NS)
+    desk.finish()
+    return desk
+
+
+def run(story: Coroutine[Any, Any, BrokerDesk]) -> BrokerDesk:
+    """A simulated broker never suspends, so no event loop is needed (and none is made a thousand times)."""
+    try:
+        story.send(None)
+    except StopIteration as end:
+        desk: BrokerDesk = end.value
+        return desk
+    raise AssertionError("the simulated broker suspended")
+
+
+def check_laws(desk: BrokerDesk) -> None:
+    cash, position = Decimal(1_000_000), Position(ID)
+    filled: dict[str, Decimal] = {}
+    for execution, (before, after) in zip(desk.executions, desk.recorder.positions, strict=True):
+        order = desk.handles[execution.order_id]
+        assert execution.ts_event >= order.ts_decided, "executed before it was decided"
+        limit = order.price
+        if limit is not None:
+            assert (limit - execution.price) * execution.side.sign >= 0, "executed beyond its limit"
+        assert before.quantity == position.quantity
+        position = position.after(execution.signed_quantity, execution.price, execution.ts_event, execution.commission)
+        assert after.quantity == position.quantity
+        cash -= execution.signed_quantity * execution.price + execution.commission
+        filled[order.order_id] = filled.get(order.order_id, Decimal(0)) + execution.quantity
+    assert desk.broker.get_account().cash["USD"] == cash
+    for order in desk.handles.values():
+        assert order.filled_quantity == filled.get(order.order_id, Decimal(0)) <= order.quantity
+        if order.time_in_force is TimeInForce.FOK:
+            assert order.filled_quantity in (0, order.quantity) or order.quantity - order.filled_quantity == 1
+    for ledger in desk.broker._book.ledgers.values():  # nothing is held back for orders that are gone
+        working = [order for order in desk.broker._orders.values() if not order.is_finished]
+        assert ledger.open_buys == sum((o.remaining for o in working if o.is_buy), Decimal(0))
+        assert ledger.open_sells == sum((o.remaining for o in working if not o.is_buy), Decimal(0))
+    times = [ts for _, ts, _ in desk.recorder.marks]
+    assert times == sorted(set(times))
+
+
+costs = {"commission": RateCommission(maker=Decimal("0.0001"), taker=Decimal("0.0007"))}
+far = Latency(
+    submit=NormalDelay(mean_ms=700, sd_ms=400),
+    cancel=NormalDelay(mean_ms=500, sd_ms=400),
+    update=NormalDelay(mean_ms=500, sd_ms=400),
+    report=NormalDelay(mean_ms=300, sd_ms=300),
+)
+
+
+@given(st.data())
+@settings(max_examples=120, deadline=None)
+def test_books_limits_and_times_hold_for_any_story(data: st.DataObject) -> None:
+    """Position and cash are the executions added up; nothing is early, beyond its limit, or more than was wanted."""
+    kind = data.draw(st.sampled_from(sorted(KINDS)))
+    events, wanted = data.draw(markets(kind)), data.draw(wishes)
+    words = {
+        **costs,
+        "latency": data.draw(st.sampled_from([Latency(), far])),
+        "slippage": TickSlippage(ticks=Decimal(data.draw(st.sampled_from(["0", "1", "1.5"])))),
+        "bar_path": data.draw(st.sampled_from(["worst", "ohlc"])),
+        "self_trade": data.draw(st.sampled_from(["cancel_resting", "reject"])),
+    }
+    check_laws(run(tell(kind, events, wanted, [], **words)))
+
+
+@given(st.data())
+@settings(max_examples=120, deadline=None)
+def test_windows_of_any_size_give_the_same_executions(data: st.DataObject) -> None:
+    """How the history was cut into batches is nobody's business (D3)."""
+    kind = data.draw(st.sampled_from(sorted(KINDS)))
+    events, wanted = data.draw(markets(kind)), data.draw(wishes)
+    cuts = data.draw(st.lists(st.integers(1, len(events)), max_size=8))
+    words = {**costs, "latency": data.draw(st.sampled_from([Latency(), far]))}
+    whole = run(tell(kind, events, wanted, [], **words))
+    cut = run(tell(kind, events, wanted, cuts, **words))
+    assert cut.executions == whole.executions
+    assert cut.received == whole.received
+    assert cut.recorder.orders == whole.recorder.orders
+    assert cut.recorder.marks == whole.recorder.marks
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_no_more_executes_than_was_offered(data: st.DataObject) -> None:
+    """A tenth of all volume, over all orders together (S3)."""
+    kind = data.draw(st.sampled_from(["trade", "bar"]))
+    events, wanted = data.draw(markets(kind)), data.draw(wishes)
+    desk = run(tell(kind, events, wanted, []))
+    offered = sum((Decimal(repr(e.size if kind == "trade" else e.volume)) for e in events), Decimal(0))
+    assert sum((e.quantity for e in desk.executions), Decimal(0)) <= offered / 10
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_run_to_an_instant_is_a_prefix_of_the_run_beyond_it(data: st.DataObject) -> None:
+    """What comes later changes nothing that was reported (no look-ahead)."""
+    kind = data.draw(st.sampled_from(sorted(KINDS)))
+    events, wanted = data.draw(markets(kind)), data.draw(wishes)
+    cut = data.draw(st.integers(1, len(events)))
+    mark = events[cut - 1].ts_event
+    early = [wish for wish in wanted if wish.after + wish.wait < cut]
+    short = run(tell(kind, events[:cut], early, []))
+    long = run(tell(kind, events, early, []))
+    assert [r for r in short.received if r.at <= mark] == [r for r in long.received if r.at <= mark]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_subscribing_to_more_data_never_changes_an_execution(data: st.DataObject) -> None:
+    """Larger bars of the same instrument beside the ones that are matched are delivered, never matched."""
+    events, wanted = data.draw(markets("bar")), data.draw(wishes)
+    more = [make_bar(5 * n * MINUTE_NS, 90.0, bar_type=f"{ID} 5m last") for n in range(1, 40)]
+    alone = run(tell("bar", events, wanted, []))
+    both = run(tell("bar", events, wanted, [], beside=more))
+    assert both.executions == alone.executions
+    assert both.recorder.orders == alone.recorder.orders
