@@ -176,7 +176,7 @@ def test_books_limits_and_times_hold_for_any_story(data: st.DataObject) -> None:
     """Position and cash are the executions added up; nothing is early, beyond its limit, or more than was wanted."""
     kind = data.draw(st.sampled_from(sorted(KINDS)))
     events, wanted = data.draw(markets(kind)), data.draw(wishes)
-    words = {
+    words: dict[str, Any] = {
         **costs,
         "latency": data.draw(st.sampled_from([Latency(), far])),
         "slippage": TickSlippage(ticks=Decimal(data.draw(st.sampled_from(["0", "1", "1.5"])))),
@@ -193,7 +193,7 @@ def test_windows_of_any_size_give_the_same_executions(data: st.DataObject) -> No
     kind = data.draw(st.sampled_from(sorted(KINDS)))
     events, wanted = data.draw(markets(kind)), data.draw(wishes)
     cuts = data.draw(st.lists(st.integers(1, len(events)), max_size=8))
-    words = {**costs, "latency": data.draw(st.sampled_from([Latency(), far]))}
+    words: dict[str, Any] = {**costs, "latency": data.draw(st.sampled_from([Latency(), far]))}
     whole = run(tell(kind, events, wanted, [], **words))
     cut = run(tell(kind, events, wanted, cuts, **words))
     assert cut.executions == whole.executions
