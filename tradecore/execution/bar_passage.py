@@ -74,16 +74,16 @@ class BarPassage:
     # ---------------------------------------------------------------------------------------------------------- open
 
     def _pass_open(self) -> list[WorkingOrder]:
-        """Takers, stops that the open is beyond, limits; returns the takers that only get the close."""
+        """Takers, stops that the open is beyond, limits, late takers; returns the takers that only get the close."""
         lane, start = self._lane, self.start
-        at_close: list[WorkingOrder] = []
+        late: list[WorkingOrder] = []
         for order in sorted(lane.takers, key=by_time) if len(lane.takers) > 1 else lane.takers[:]:
             if order.place != TAKER or order.leaves_ns <= start:
                 continue
-            if order.effective_ns <= start or order.effective_ns - start <= lane.grace_ns:
-                self._take_bar(order, self._bar(order).open, max(start, order.effective_ns))
+            if order.effective_ns <= start:
+                self._take_bar(order, self._bar(order).open, start)
             else:
-                at_close.append(order)
+                late.append(order)
         if lane.stops:
             beyond = [o for o in lane.stops if self._is_here(o) and self._is_touched(o, self._bar(o).open)]
             for order in sorted(beyond, key=by_stop_then_time):
@@ -93,6 +93,18 @@ class BarPassage:
             for order in sorted(lane.limits, key=by_price_then_time):
                 if order.place == LIMIT and order.effective_ns <= start and order.leaves_ns > start:
                     self._open_limit(order)
+        return self._pass_late(late) if late else late
+
+    def _pass_late(self, late: list[WorkingOrder]) -> list[WorkingOrder]:
+        """Takers due after the start: within the grace they still get the open, after those who were there at it."""
+        at_close: list[WorkingOrder] = []
+        for order in late:
+            if order.place != TAKER:
+                continue
+            if order.effective_ns - self.start <= self._lane.grace_ns:
+                self._take_bar(order, self._bar(order).open, order.effective_ns)
+            else:
+                at_close.append(order)
         return at_close
 
     def _open_limit(self, order: WorkingOrder) -> None:
@@ -175,7 +187,7 @@ class BarPassage:
         """Execute a taker at a price of this bar, as far as limit and room go; IOC and FOK have had their attempt."""
         lane, room = self._lane, self._room(order)
         if order.price_f is None or lane.taker_price.is_within(float(found), order.sign, order.price_f):
-            part = lane.part_of(order, room.left_for(order.remaining))
+            part = lane.share_of(order, room)
             if part and lane.take(order, found, part, ts):
                 room.use(part)
         if order.is_immediate:
@@ -183,7 +195,7 @@ class BarPassage:
 
     def _make_bar(self, order: WorkingOrder, ts: int) -> None:
         room = self._room(order)
-        part = self._lane.part_of(order, room.left_for(order.remaining))
+        part = self._lane.share_of(order, room)
         if part and self._lane.make(order, part, ts):
             room.use(part)
 

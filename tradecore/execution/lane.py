@@ -23,6 +23,7 @@ from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import TimeInForce
 from tradecore.execution.exact import to_exact
 from tradecore.execution.match_rules import MatchRules
+from tradecore.execution.room import Room
 from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.working_order import LIMIT, NOWHERE, STOP, TAKER, WorkingOrder, by_time
 
@@ -275,6 +276,12 @@ class Lane:
         if room <= 0 or order.time_in_force is TimeInForce.FOK:
             return ZERO
         return (room / self._increment).quantize(_ONE, ROUND_DOWN) * self._increment
+
+    def share_of(self, order: WorkingOrder, room: Room) -> Decimal:
+        """How much of an order a record has room for."""
+        if room.has_plenty(order.remaining_f):
+            return order.remaining
+        return self.part_of(order, room.left_for(order.remaining))
 
     def crossed_by(self, order: WorkingOrder, price: Decimal) -> list[WorkingOrder]:
         """Resting limits of the other side that an order would meet at this price, of all strategies of the account."""

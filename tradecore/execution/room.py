@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from tradecore.execution.exact import to_exact
+from tradecore.execution.exact import to_exact, to_float
 
 _ZERO: Final = Decimal(0)
 
@@ -23,20 +23,29 @@ class Room:
     Decimal('3.00')
     """
 
-    __slots__ = ("_left", "is_empty", "uncapped")
+    __slots__ = ("_is_unknown", "_participation", "_size", "_used", "is_empty", "uncapped")
 
     def __init__(self, participation: Decimal, size: float, *, is_unknown: bool) -> None:
-        self._left = None if is_unknown else participation * to_exact(size)
+        self._participation = participation
+        self._size = size
+        self._is_unknown = is_unknown
+        self._used = _ZERO
         self.is_empty = not is_unknown and size <= 0
         self.uncapped = 0
 
+    def has_plenty(self, wanted: float) -> bool:
+        """A quick look in floats: surely enough for one order that is the first to ask. False decides nothing."""
+        return not self._used and wanted <= self._size * to_float(self._participation) * 0.999_999
+
     def left_for(self, wanted: Decimal) -> Decimal:
         """Amount there is for an order that wants so much; >= 0."""
-        return wanted if self._left is None else self._left
+        if self._is_unknown:
+            return wanted
+        left = self._participation * to_exact(self._size) - self._used
+        return left if left > 0 else _ZERO
 
     def use(self, quantity: Decimal) -> None:
         """An order executed so much of it."""
-        if self._left is None:
+        self._used += quantity
+        if self._is_unknown:
             self.uncapped += 1
-        else:
-            self._left = self._left - quantity if self._left > quantity else _ZERO

@@ -74,7 +74,7 @@ class TradeLane(Lane):
                 self.enter(order, ts)
         resting = [o for o in self.limits if o.price_f is not None and _is_past(tick.price, o.price_f, o.is_buy)]
         for order in sorted(resting, key=by_price_then_time):
-            part = self.part_of(order, room.left_for(order.remaining))
+            part = self.share_of(order, room)
             if order.place == LIMIT and part and self.make(order, part, ts):
                 room.use(part)
         self.uncapped += room.uncapped
@@ -82,7 +82,7 @@ class TradeLane(Lane):
     def _attempt(self, order: WorkingOrder, tick: TradeTick, room: Room, ts: int) -> None:
         """Let a taker have its share of a print, if the print is within its limit."""
         if order.price_f is None or self.taker_price.is_within(tick.price, order.sign, order.price_f):
-            part = self.part_of(order, room.left_for(order.remaining))
+            part = self.share_of(order, room)
             if part and self.take(order, to_exact(tick.price), part, ts):
                 room.use(part)
         if order.place != TAKER:
