@@ -22,7 +22,6 @@ from tradecore.domain.instrument import Instrument
 from tradecore.errors import SeriesNotFound, StorageError, StorageSchemaNewer, StorageUnavailable
 from tradecore.storage.covered_span import join_spans
 from tradecore.storage.market_data_storage import MarketEvent, Series, SeriesInfo, Span
-from tradecore.storage.parquet_library import pa
 from tradecore.storage.parquet_manifest import MANIFEST_NAME, Manifest, load_manifest, replace_file, series_folder
 from tradecore.storage.parquet_series import ParquetSeries, Planned
 from tradecore.storage.store_lock import StoreLock
@@ -88,14 +87,9 @@ class ParquetFolder:
         self._manifests.clear()
 
     def translated(self, function: Callable[[], Returned]) -> Returned:
-        """What the function returns; what the disk or pyarrow raises becomes a StorageError that says what to do."""
+        """What the function returns; what the disk refuses becomes a StorageError that says what to do."""
         try:
             return function()
-        except pa.ArrowException as error:
-            raise StorageUnavailable(
-                f"{self.url}: a part file is damaged ({error}); put a backup of its folder in its place, "
-                "or delete the folder of the series and import again"
-            ) from error
         except OSError as error:
             if error.errno in _FULL:
                 what = f"the disk is full ({error}); nothing was changed. Free space and try again."

@@ -15,11 +15,13 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from tradecore.errors import StorageUnavailable
 from tradecore.storage.append_identity import find_new
 from tradecore.storage.event_columns import LAYOUTS, EventLayout, Row, events_of
 from tradecore.storage.market_data_storage import MarketEvent
@@ -100,7 +102,8 @@ class ParquetSeries:
                 continue
             file = self._open(part)
             for at in range(file.num_row_groups):
-                held = file.read_row_group(at, columns=[field], use_threads=False).column(0)
+                with self._naming(part):
+                    held = file.read_row_group(at, columns=[field], use_threads=False).column(0)
                 hits = compute.indices_nonzero(compute.is_in(held, value_set=wanted)).to_pylist()
                 if hits:
                     group = self._load_group(part, at)
@@ -215,15 +218,33 @@ class ParquetSeries:
     def _open(self, part: Part) -> Any:
         if self._file_name != part.file:
             self.close()
-            self._file = parquet.ParquetFile(self._folder / part.file)
+            with self._naming(part):
+                self._file = parquet.ParquetFile(self._folder / part.file)
             self._file_name = part.file
         return self._file
 
     def _load_group(self, part: Part, at: int) -> RowGroup:
         if self._group is None or self._group_at != (part.file, at):
-            self._group = RowGroup(self._layout, self._open(part), at)
+            file = self._open(part)
+            with self._naming(part):
+                self._group = RowGroup(self._layout, file, at)
             self._group_at = (part.file, at)
         return self._group
 
     def _read_part(self, part: Part) -> Any:
-        return self._open(part).read(use_threads=False).cast(arrow_schema(self._layout))
+        file = self._open(part)
+        with self._naming(part):
+            return file.read(use_threads=False).cast(arrow_schema(self._layout))
+
+    @contextmanager
+    def _naming(self, part: Part) -> Iterator[None]:
+        """Name the file that cannot be decoded. What the disk refuses, which has an errno, passes through."""
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise StorageUnavailable(
+                f"{self._folder / part.file} is damaged ({error}); put a backup of its folder in its place, "
+                "or delete the folder and import again"
+            ) from error

@@ -22,6 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import anyio
+
 from tradecore.domain.instant import MAX_NS, MIN_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.errors import StorageError
@@ -45,6 +47,8 @@ Returned = TypeVar("Returned")
 
 BLOCK_ROWS: Final = 8_192  # Python values of this many rows are in memory at a time, for each reader
 _STALE_TRIES: Final = 3
+# How long closing waits for what is under way, a large append at most; what is not finished then ends by itself.
+CLOSING_S_MAX: Final = 60.0
 
 
 class ParquetStorage:
@@ -74,7 +78,8 @@ class ParquetStorage:
         if executor is None:
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(executor, self._folder.close)
+            with anyio.move_on_after(CLOSING_S_MAX, shield=True):
+                await asyncio.get_running_loop().run_in_executor(executor, self._folder.close)
         finally:
             executor.shutdown(wait=False)
 

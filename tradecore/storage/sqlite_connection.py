@@ -34,6 +34,7 @@ class SqliteConnection(aiosqlite.Connection):
     def __init__(self, path: Path, url: str, busy_timeout_s: float) -> None:
         self._path, self._url, self._busy_timeout_s = path, url, busy_timeout_s
         self._opened: sqlite3.Connection | None = None
+        self._stopped: Any = None
         super().__init__(self._open, iter_chunk_size=64)
 
     async def run(self, function: Callable[[sqlite3.Connection], Returned]) -> Returned:
@@ -50,7 +51,13 @@ class SqliteConnection(aiosqlite.Connection):
     def stop(self) -> Any:
         """Stop the thread. A connection that was opened for a caller who had gone is closed first."""
         self._tx.put_nowait((None, self._close_unclaimed))
-        return super().stop()
+        self._stopped = super().stop()
+        return self._stopped
+
+    async def wait_stopped(self) -> None:
+        """Wait until the thread has done all it was given, after `stop`; a thread must not outlive its loop."""
+        if self._stopped is not None:
+            await self._stopped
 
     def _close_unclaimed(self) -> None:
         if self._opened is not None and self._connection is None:

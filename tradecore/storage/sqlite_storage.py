@@ -18,6 +18,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import anyio
+
 from tradecore.domain.instant import MAX_NS, MIN_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.errors import SeriesNotFound, StorageError
@@ -41,6 +43,8 @@ Returned = TypeVar("Returned")
 
 # A hop to the thread and back takes 0.1 ms; with this many rows that is a hundredth of reading them.
 BLOCK_ROWS: Final = 4_096
+# How long closing waits for what is under way, a large append at most; what is not finished then ends by itself.
+CLOSING_S_MAX: Final = 60.0
 
 _INSTRUMENT_COLUMNS: Final = "name, price_increment, quantity_increment, currency, base_currency, multiplier, session"
 
@@ -59,14 +63,20 @@ class SqliteStorage:
         if self._connection is not None:
             return
         connection = SqliteConnection(self.path, self.url, self._busy_timeout_s)
-        await connection
+        try:
+            await connection
+        except BaseException:  # refused or cancelled: the thread is on its way out
+            with anyio.move_on_after(CLOSING_S_MAX, shield=True):
+                await connection.wait_stopped()
+            raise
         self._connection = connection
 
     async def disconnect(self) -> None:
         """Close, after what has been begun has ended; idempotent."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.close()
+            with anyio.move_on_after(CLOSING_S_MAX, shield=True):
+                await connection.close()
 
     async def add_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Add or replace instruments by id."""
