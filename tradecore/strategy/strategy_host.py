@@ -295,8 +295,8 @@ class StrategyHost:
         if order.pending_cancel:
             return
         order.mark_pending(cancel=True)
-        broker = self._brokers[order.broker]
-        self._engine.give(self.name, "cancel_order", partial(broker.cancel_order, order), is_order=True)
+        command = partial(self._brokers[order.broker].cancel_order, order)
+        self._engine.give(self.name, "cancel_order", partial(_while_open, order, command), is_order=True)
 
     def cancel_all(self, instrument: str | None) -> None:
         """Ask for every open order (of an instrument) to be cancelled."""
@@ -331,7 +331,7 @@ class StrategyHost:
             price=None if price is None else instrument.price(price),
             stop_price=None if stop_price is None else instrument.price(stop_price),
         )
-        self._engine.give(self.name, "update_order", command, is_order=True)
+        self._engine.give(self.name, "update_order", partial(_while_open, order, command), is_order=True)
 
     def _check_open(self, order: Order, label: str) -> None:
         if self._orders.get(order.order_id) is not order:
@@ -445,6 +445,12 @@ class StrategyHost:
         for message in (update, execution, *changes):
             if message is not None:
                 publish(message)
+
+
+async def _while_open(order: Order, command: Callable[[], Awaitable[None]]) -> None:
+    """Carry out a cancel or update, unless a report later in the same turn has said that the order is finished."""
+    if not order.is_finished:
+        await command()
 
 
 async def _await_if_needed(call: Callable[[Any], Any], event: Any) -> None:
