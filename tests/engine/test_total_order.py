@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tradecore as tc
 from tradecore.domain.bar_type import BarType
-from tradecore.domain.delay_law import ConstantDelay, LognormalDelay
+from tradecore.domain.delay_law import ConstantDelay, DelayLaw, LognormalDelay
 from tradecore.domain.instant import SECOND_NS
 from tradecore.engine.delay_simulator import DelaySimulator
 from tradecore.feeds.columns_feed import BarColumnsFeed, QuoteColumnsFeed, TradeColumnsFeed
@@ -129,7 +129,7 @@ async def test_delays_change_the_time_of_delivery_and_nothing_else(
     run_engine: Any, times: dict[str, list[int]], order: list[str], timer: int
 ) -> None:
     """Delivered by received time, the same at every batch size and feed order; nothing is seen early or lost."""
-    laws = {"trade_tick": LognormalDelay(median_ms=2_500, sigma=0.8), "minute": ConstantDelay(ms=0)}
+    laws: dict[str, DelayLaw] = {"trade_tick": LognormalDelay(median_ms=2_500, sigma=0.8), "minute": ConstantDelay()}
     heard = []
     for size, names in ((1, KINDS), (16, tuple(order)), (1_024, tuple(reversed(order)))):
         feeds = make_feeds(times)

@@ -15,6 +15,7 @@ from tradecore.domain.instant import SECOND_NS
 from tradecore.engine.message_bus import MessageBus
 from tradecore.errors import EngineStateError, FeedOutOfOrder, InvalidTime, StrategyError
 from tradecore.feeds.columns_feed import TradeColumnsFeed
+from tradecore.strategy.strategy import Answer
 
 T0 = 1_704_067_200 * SECOND_NS
 
@@ -40,8 +41,9 @@ class Recorder(tc.Strategy):
     def on_stop(self) -> None:
         self.heard.append("stop")
 
-    def on_trade_tick(self, tick: tc.TradeTick) -> None:
+    def on_trade_tick(self, tick: tc.TradeTick) -> Answer:
         self.heard.append(f"trade {int(tick.price)}")
+        return None
 
     def on_time_event(self, event: Any) -> None:
         self.heard.append(f"{event.name} {(event.ts_event - T0) // SECOND_NS}")
@@ -209,10 +211,10 @@ class Raises(Recorder):
         super().__init__(*feeds, label=label)
         self.at, self.where = at, where
 
-    def on_trade_tick(self, tick: tc.TradeTick) -> None:
+    def on_trade_tick(self, tick: tc.TradeTick) -> Answer:
         if self.where == "on_trade_tick" and tick.price == self.at:
             raise ValueError("my mistake")
-        super().on_trade_tick(tick)
+        return super().on_trade_tick(tick)
 
 
 async def test_a_strategy_that_raises_ends_the_run_and_the_error_names_its_line(run_engine: Any) -> None:
