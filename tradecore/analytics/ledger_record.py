@@ -29,6 +29,10 @@ from tradecore.domain.position import Position
 from tradecore.domain.trading_session import TradingSession
 from tradecore.errors import StatisticsError
 
+# Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
+_LIQUIDITY_MAKER: Final = Liquidity.MAKER
+_SIDE_BUY: Final = OrderSide.BUY
+
 _COMMISSION_STEP: Final = Decimal("1e-12")
 
 
@@ -136,7 +140,7 @@ class LedgerRecord:
         if execution.ts_event < self.last_ns:
             self._refuse(execution.ts_event)
         held, now = before.quantity, after.quantity
-        is_buy = execution.side is OrderSide.BUY
+        is_buy = execution.side is _SIDE_BUY
         quantity, commission, ts = execution.quantity, execution.commission, execution.ts_event
         multiplier = after.multiplier
         if not held or (held > 0) == is_buy:
@@ -161,7 +165,7 @@ class LedgerRecord:
             self._trade_profit += realised - share
             self._close(closing, ts)
             self._book(opening, execution, commission - share, abs(now), multiplier, ZERO)
-            self._flips.add_execution(execution.side is OrderSide.BUY, execution.liquidity is Liquidity.MAKER)
+            self._flips.add_execution(execution.side is _SIDE_BUY, execution.liquidity is _LIQUIDITY_MAKER)
             self._opened_ns = ts
             self._trade_profit = share - commission
             (self._long_held if is_buy else self._short_held).starts.append(ts)
@@ -205,7 +209,7 @@ class LedgerRecord:
         totals.turnover += quantity * execution.price * multiplier
         if execution.slippage:
             totals.slippage += quantity * execution.slippage * multiplier
-        totals.add_execution(execution.side is OrderSide.BUY, execution.liquidity is Liquidity.MAKER)
+        totals.add_execution(execution.side is _SIDE_BUY, execution.liquidity is _LIQUIDITY_MAKER)
 
     def _close(self, totals: SideTotals, ts: int) -> None:
         (self._long_held if totals is self._long else self._short_held).ends.append(ts)

@@ -18,9 +18,13 @@ from typing import Final
 
 from tradecore.brokerage.ledger import Ledger
 from tradecore.domain.execution import Execution, Liquidity
+from tradecore.domain.position import Position
 from tradecore.execution.exact import to_exact
 from tradecore.execution.execution_engine import Charge
 from tradecore.execution.working_order import WorkingOrder
+
+# Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
+_LIQUIDITY_TAKER: Final = Liquidity.TAKER
 
 _ZERO: Final = Decimal(0)
 
@@ -87,7 +91,7 @@ class AccountBook:
     ) -> str | None:
         instrument = ledger.instrument
         currency = instrument.currency
-        needed = quantity * price * instrument.multiplier + charge(order, quantity, price, Liquidity.TAKER)
+        needed = quantity * price * instrument.multiplier + charge(order, quantity, price, _LIQUIDITY_TAKER)
         held = self.cash.get(currency, _ZERO)
         reserved = self.reserved.get(currency, _ZERO) - order.reserved
         if needed <= held - reserved:
@@ -164,7 +168,7 @@ class AccountBook:
             return
         if self.is_cash and (price := self._estimate_price(order, ledger)) is not None:
             value = order.remaining * price * ledger.instrument.multiplier
-            order.reserved = value + charge(order, order.remaining, price, Liquidity.TAKER)
+            order.reserved = value + charge(order, order.remaining, price, _LIQUIDITY_TAKER)
             currency = ledger.instrument.currency
             self.reserved[currency] = self.reserved.get(currency, _ZERO) + order.reserved
 
@@ -173,8 +177,8 @@ class AccountBook:
         self._release(order, ledger, order.remaining)
         self._set_reserved(order, ledger, _ZERO)
 
-    def apply(self, order: WorkingOrder, ledger: Ledger, execution: Execution, instant: int) -> None:
-        """Book an execution: cash, what the order still holds back, and the ledger."""
+    def apply(self, order: WorkingOrder, ledger: Ledger, execution: Execution, instant: int) -> Position:
+        """Book an execution: cash, what the order still holds back, and the ledger; the position after it."""
         quantity, price = execution.quantity, execution.price
         multiplier = ledger.instrument.multiplier
         paid = quantity * price if multiplier == 1 else quantity * price * multiplier
@@ -185,7 +189,7 @@ class AccountBook:
         if order.reserved:
             left = order.reserved * order.remaining / (order.remaining + quantity)
             self._set_reserved(order, ledger, left)
-        ledger.apply(execution, instant)
+        return ledger.apply(execution, instant)
 
     def _release(self, order: WorkingOrder, ledger: Ledger, quantity: Decimal) -> None:
         if order.is_buy:

@@ -15,6 +15,9 @@ from tradecore.domain.instrument import Instrument
 from tradecore.execution.execution_engine import Charge
 from tradecore.execution.working_order import WorkingOrder
 
+# Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
+_LIQUIDITY_TAKER: Final = Liquidity.TAKER
+
 _ZERO: Final = Decimal(0)
 
 
@@ -40,7 +43,7 @@ def _make_rate_charge(maker: Decimal, taker: Decimal, multiplier: Decimal) -> Ch
     maker_rate, taker_rate = maker * multiplier, taker * multiplier
 
     def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
-        return abs(price) * quantity * (taker_rate if liquidity is Liquidity.TAKER else maker_rate)
+        return abs(price) * quantity * (taker_rate if liquidity is _LIQUIDITY_TAKER else maker_rate)
 
     return charge
 

@@ -47,8 +47,8 @@ class Ledger:
         self.marked_ns = MIN_NS
         self.last_mark_ns = MIN_NS
 
-    def apply(self, execution: Execution, instant: int) -> None:
-        """Book an execution that is made at an instant of the run (a bar's open is booked when the bar is known).
+    def apply(self, execution: Execution, instant: int) -> Position:
+        """Book an execution made at an instant of the run (a bar's open, when the bar is known); the position after it.
 
         What was held until then is marked first, without this instant: its own mark is for what is held after it.
         """
@@ -61,6 +61,7 @@ class Ledger:
             execution.signed_quantity, execution.price, execution.ts_event, execution.commission
         )
         self.recorder.record_execution(execution, before, after)
+        return after
 
     def record_marks(self, until: int) -> None:
         """Record the marks that are due by an instant, if anything is held."""

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 
 from tradecore.domain.execution import Execution
 from tradecore.domain.order import OrderReport
+from tradecore.domain.position import Position
 from tradecore.engine.participant import NEVER, BrokerReport
 
 
@@ -30,18 +31,25 @@ class ReportQueue:
         self._last_due: dict[str, int] = {}
         self._number = 0
 
-    def put(self, due_ns: int, strategy: str, report: OrderReport, execution: Execution | None) -> None:
+    def put(
+        self,
+        due_ns: int,
+        strategy: str,
+        report: OrderReport,
+        execution: Execution | None = None,
+        after: Position | None = None,
+    ) -> None:
         """Queue a report."""
         if not self._is_delayed:
             if not self._ready:
                 self.due_ns = due_ns
-            self._ready.append(BrokerReport(due_ns, strategy, report, execution))
+            self._ready.append(BrokerReport(due_ns, strategy, report, execution, after))
             return
         last = self._last_due.get(strategy)
         if last is not None and last > due_ns:
             due_ns = last
         self._last_due[strategy] = due_ns
-        message = BrokerReport(due_ns, strategy, report, execution)
+        message = BrokerReport(due_ns, strategy, report, execution, after)
         self._number += 1
         heappush(self._heap, (due_ns, self._number, message))
         self.due_ns = self._heap[0][0]

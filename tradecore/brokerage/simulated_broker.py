@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -39,6 +39,12 @@ from tradecore.execution.execution_engine import Charge, ExecutionEngine
 from tradecore.execution.match_rules import MatchRules
 from tradecore.execution.match_source import Candidate, MatchSource, choose_match_source
 from tradecore.execution.working_order import WorkingOrder
+
+# Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
+_STATE_ACCEPTED: Final = OrderState.ACCEPTED
+_STATE_CANCELLED: Final = OrderState.CANCELLED
+_STATE_FILLED: Final = OrderState.FILLED
+_STATE_REJECTED: Final = OrderState.REJECTED
 
 _ZERO = Decimal(0)
 
@@ -284,7 +290,7 @@ class SimulatedBroker:
         reports = self._reports.take(ts)
         for report in reports:
             state = report.order.state
-            if state is OrderState.FILLED or state is OrderState.CANCELLED or state is OrderState.REJECTED:
+            if state is _STATE_FILLED or state is _STATE_CANCELLED or state is _STATE_REJECTED:
                 self._orders.pop(report.order.order_id, None)  # the strategy knows: it will not ask for it any more
         self._refresh_due()
         return reports
@@ -339,13 +345,13 @@ class SimulatedBroker:
         if refusal is not None:
             self._reject(order, ts, refusal)
             return
-        order.state = OrderState.ACCEPTED
+        order.state = _STATE_ACCEPTED
         self._book.reserve(order, ledger, charge)
         self._tell(order, ts)
         self._engine.arrive(order, ts)
 
     def _reject(self, order: WorkingOrder, ts: int, reason: str) -> None:
-        order.move(OrderState.REJECTED, reason)
+        order.move(_STATE_REJECTED, reason)
         self._tell(order, ts)
 
     def run_postponed(self, command: _Command, ts_event: int) -> None:
@@ -362,7 +368,7 @@ class SimulatedBroker:
             self._tell(order, ts, reason=reason, cancel_rejected=True)
             return
         self._engine.leave(order)
-        order.move(OrderState.CANCELLED)
+        order.move(_STATE_CANCELLED)
         self._book.release(order, self._find_ledger(order))
         self._tell(order, ts)
 
@@ -388,7 +394,7 @@ class SimulatedBroker:
         self._book.reserve(order, ledger, charge)
         if not order.remaining:  # lowered to what is executed: done
             self._engine.leave(order)
-            order.move(OrderState.FILLED)
+            order.move(_STATE_FILLED)
         self._tell(order, ts, updated=True)
         if not is_only_less:
             self._number += 1
@@ -423,8 +429,8 @@ class SimulatedBroker:
 
     def on_execution(self, order: WorkingOrder, execution: Execution) -> None:
         """See ExecutionListener."""
-        self._book.apply(order, self._find_ledger(order), execution, self._instant)
-        self._tell(order, execution.ts_event, execution)
+        after = self._book.apply(order, self._find_ledger(order), execution, self._instant)
+        self._tell(order, execution.ts_event, execution, after)
 
     def on_order_changed(self, order: WorkingOrder, ts_event: int) -> None:
         """See ExecutionListener."""
@@ -437,6 +443,7 @@ class SimulatedBroker:
         order: WorkingOrder,
         ts_event: int,
         execution: Execution | None = None,
+        after: Position | None = None,
         *,
         reason: str | None = None,
         cancel_rejected: bool = False,
@@ -453,8 +460,8 @@ class SimulatedBroker:
         due = ts_event + order.report_ns
         if due < self._instant:
             due = self._instant
-        self._reports.put(due, order.strategy, report, execution)
-        self._recorders[order.strategy].record_order(order.snapshot(self.name), ts_event)
+        self._reports.put(due, order.strategy, report, execution, after)
+        self._recorders[order.strategy].record_order(order.snapshot(self.name, ts_event), ts_event)
 
     # ------------------------------------------------------------------------------------------------ what it knows
 

@@ -58,7 +58,8 @@ class TimeInForce(Enum):
 class OrderSnapshot(msgspec.Struct, frozen=True, gc=False):
     """An order as it stood at one report. Prices and quantities are exact; times are int nanoseconds.
 
-    average_price is derived: value executed over quantity executed, None before the first execution.
+    average_price is derived: value executed over quantity executed, None before the first execution. ts_decided: when
+    the strategy submitted it; ts_event: when what it shows last changed at the venue, 0 where that is not known.
     """
 
     order_id: str
@@ -76,6 +77,7 @@ class OrderSnapshot(msgspec.Struct, frozen=True, gc=False):
     average_price: Decimal | None
     reason: str | None
     ts_decided: int
+    ts_event: int = 0
 
 
 class OrderReport(msgspec.Struct, frozen=True, gc=False):

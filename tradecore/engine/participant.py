@@ -38,13 +38,15 @@ class BrokerReport(msgspec.Struct, frozen=True, gc=False):
     """What a broker tells a strategy: an order's change, and the execution that caused it, if one did.
 
     due_ns: when the strategy may hear of it (execution time + report latency). Reports of a broker are in order:
-    due_ns never falls within one strategy.
+    due_ns never falls within one strategy. after: the strategy's position there after the execution, where the broker
+    keeps a ledger; None lets the strategy's side fold it.
     """
 
     due_ns: int
     strategy: str
     order: OrderReport
     execution: Execution | None = None
+    after: Position | None = None
 
 
 class Source(msgspec.Struct, frozen=True):

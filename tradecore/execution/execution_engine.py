@@ -29,6 +29,10 @@ from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.trade_lane import TradeLane
 from tradecore.execution.working_order import WorkingOrder
 
+# Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
+_STATE_CANCELLED: Final = OrderState.CANCELLED
+_STATE_TRIGGERED: Final = OrderState.TRIGGERED
+
 Charge = Callable[[WorkingOrder, Decimal, Decimal, Liquidity], Decimal]
 """Commission of an execution: order, quantity, price, liquidity; in the instrument's currency."""
 
@@ -207,13 +211,13 @@ class ExecutionEngine:
 
     def trigger(self, order: WorkingOrder, ts_event: int) -> None:
         """A stop's condition was met."""
-        order.move(OrderState.TRIGGERED)
+        order.move(_STATE_TRIGGERED)
         self._listener.on_order_changed(order, ts_event)
 
     def withdraw(self, order: WorkingOrder, ts_event: int, reason: str) -> None:
         """Take an order away."""
         self.lanes[order.instrument].remove(order)
-        order.move(OrderState.CANCELLED, reason)
+        order.move(_STATE_CANCELLED, reason)
         self._listener.on_order_changed(order, ts_event)
 
     def run_postponed(self, command: Any, ts_event: int) -> None:

@@ -27,6 +27,11 @@ from tradecore.execution.room import Room
 from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.working_order import LIMIT, NOWHERE, STOP, TAKER, WorkingOrder, by_time
 
+# Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
+_LIQUIDITY_MAKER: Final = Liquidity.MAKER
+_LIQUIDITY_TAKER: Final = Liquidity.TAKER
+_TIF_FOK: Final = TimeInForce.FOK
+
 NEVER: Final = MAX_NS
 TIME_OF: Final = attrgetter("ts_event")
 ZERO: Final = Decimal(0)
@@ -262,18 +267,18 @@ class Lane:
         if self.limits and not self.clear_own(order, price, ts):
             return False
         slippage = ZERO if price is found else abs(price - found)
-        return self.venue.execute(order, quantity, price, ts, Liquidity.TAKER, slippage)
+        return self.venue.execute(order, quantity, price, ts, _LIQUIDITY_TAKER, slippage)
 
     def make(self, order: WorkingOrder, quantity: Decimal, ts: int) -> bool:
         """Execute a resting limit at its price."""
         assert order.price is not None
-        return self.venue.execute(order, quantity, order.price, ts, Liquidity.MAKER, ZERO)
+        return self.venue.execute(order, quantity, order.price, ts, _LIQUIDITY_MAKER, ZERO)
 
     def part_of(self, order: WorkingOrder, room: Decimal) -> Decimal:
         """How much of an order fits into an amount, on the quantity grid. A FOK order: all or nothing."""
         if room >= order.remaining:
             return order.remaining
-        if room <= 0 or order.time_in_force is TimeInForce.FOK:
+        if room <= 0 or order.time_in_force is _TIF_FOK:
             return ZERO
         return (room / self._increment).quantize(_ONE, ROUND_DOWN) * self._increment
 

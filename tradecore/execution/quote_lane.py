@@ -25,6 +25,10 @@ from tradecore.execution.lane import ZERO, Lane
 from tradecore.execution.minute_marks import walk_minutes
 from tradecore.execution.working_order import LIMIT, TAKER, WorkingOrder, by_price_then_time, by_stop_then_time, by_time
 
+# Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
+_LIQUIDITY_TAKER: Final = Liquidity.TAKER
+_TIF_FOK: Final = TimeInForce.FOK
+
 SYNTHETIC_LEVELS: Final = 10
 """Levels beyond the touch. More would invent a market that nobody showed."""
 
@@ -177,12 +181,12 @@ class QuoteLane(Lane):
                 left -= part
             if not left:
                 break
-        if not plan or (left and order.time_in_force is TimeInForce.FOK):
+        if not plan or (left and order.time_in_force is _TIF_FOK):
             return
         if self.limits and not self.clear_own(order, plan[-1][0], ts):
             return
         for price, part in plan:
-            if not self.venue.execute(order, part, price, ts, Liquidity.TAKER, abs(price - found)):
+            if not self.venue.execute(order, part, price, ts, _LIQUIDITY_TAKER, abs(price - found)):
                 return
             consumed.take(part, touch, displayed)
 

@@ -17,6 +17,13 @@ from tradecore.domain.order import Order, OrderReport, OrderSide, OrderSnapshot,
 from tradecore.domain.order_state import OrderState, check_transition
 from tradecore.execution.exact import to_float
 
+# Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
+_SIDE_BUY: Final = OrderSide.BUY
+_STATE_FILLED: Final = OrderState.FILLED
+_STATE_SUBMITTED: Final = OrderState.SUBMITTED
+_TIF_FOK: Final = TimeInForce.FOK
+_TIF_IOC: Final = TimeInForce.IOC
+
 NOWHERE: Final = -1  # not placed in a lane
 TAKER: Final = 0  # takes what comes, up to its limit price if it has one
 STOP: Final = 1  # waits for its trigger
@@ -48,13 +55,13 @@ class WorkingOrder:
         self.strategy: str = order.strategy
         self.instrument: str = order.instrument
         self.side: OrderSide = order.side
-        self.is_buy: bool = self.side is OrderSide.BUY
+        self.is_buy: bool = self.side is _SIDE_BUY
         self.sign: int = 1 if self.is_buy else -1
         self.order_type: OrderType = order.order_type
         self.time_in_force: TimeInForce = order.time_in_force
-        self.is_immediate = self.time_in_force is TimeInForce.IOC or self.time_in_force is TimeInForce.FOK
+        self.is_immediate = self.time_in_force is _TIF_IOC or self.time_in_force is _TIF_FOK
         self.ts_decided: int = order.ts_decided
-        self.state = OrderState.SUBMITTED
+        self.state = _STATE_SUBMITTED
         self.is_finished = False
         self.is_triggered = False
         self.is_fresh = True
@@ -95,7 +102,7 @@ class WorkingOrder:
         if quantity == self.remaining:
             self.filled_quantity = self.quantity
             self.remaining, self.remaining_f = _ZERO, 0.0
-            self.state = OrderState.FILLED
+            self.state = _STATE_FILLED
             self.is_finished = True
             return True
         assert 0 < quantity < self.remaining, f"{self.order_id}: executed {quantity} of {self.remaining}"
@@ -122,13 +129,14 @@ class WorkingOrder:
             self.order_id, self.state, ts_event, self.filled_quantity, self.filled_value, self.reason
         )  # fmt: skip
 
-    def snapshot(self, broker: str) -> OrderSnapshot:
-        """The order as the venue has it, frozen."""
+    def snapshot(self, broker: str, ts_event: int = 0) -> OrderSnapshot:
+        """The order as the venue has it, frozen. ts_event: of the change that it shows."""
         filled = self.filled_quantity
         average = self.filled_value / filled if filled else None
         return OrderSnapshot(
             self.order_id, self.strategy, broker, self.instrument, self.side, self.order_type, self.quantity,
             self.price, self.stop_price, self.time_in_force, self.state, filled, average, self.reason, self.ts_decided,
+            ts_event,
         )  # fmt: skip
 
 

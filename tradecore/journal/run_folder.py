@@ -16,6 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from msgspec import Raw
+from msgspec.structs import replace
+
 from tradecore.domain.execution import Execution
 from tradecore.domain.order import OrderSnapshot
 from tradecore.errors import RunFolderError
@@ -57,22 +60,24 @@ class RunFolder:
 
     def record_order(self, order: OrderSnapshot, ts_event: int) -> None:
         """An order changed at the venue at this instant. One line of orders.jsonl. Raises: RunFolderError."""
-        self._orders.write_line(b'{"ts_event":%d,%s' % (ts_event, encode_record(order)[1:]))
+        self._orders.write(order if order.ts_event == ts_event else replace(order, ts_event=ts_event))
 
     def record_execution(self, execution: Execution) -> None:
         """One line of executions.jsonl. Raises: RunFolderError."""
-        self._executions.write_line(encode_record(execution))
+        self._executions.write(execution)
 
     def record_event(self, kind: str, ts_event: int, facts: Mapping[str, Any] | None = None) -> None:
         """Something of note (a strategy stopped, quotes crossed): a line of events.jsonl. Raises: RunFolderError."""
         line = to_json_text({"ts_event": ts_event, "kind": kind, **(facts or {})})
-        self._writers["events"].write_line(line.encode())
+        self._writers["events"].write(Raw(line.encode()))
 
     def record_callback(self, strategy: str, callback: str, ts: int, subject: Any = None) -> None:
         """A callback of a traced run: a line of callbacks.jsonl; nothing without a trace. Raises: RunFolderError."""
         writer = self._writers.get("callbacks")
         if writer is not None:
-            writer.write({"ts": ts, "strategy": strategy, "callback": callback, "subject": subject})
+            # Encoded at once: a user's own event may change after its callback.
+            record = {"ts": ts, "strategy": strategy, "callback": callback, "subject": subject}
+            writer.write(Raw(encode_record(record)))
 
     @property
     def is_traced(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
@@ -179,8 +180,8 @@ class Recorder:
 
     def __init__(self, book: RunBook, analyzer: PerformanceAnalyzer, broker: str) -> None:
         self._book = book
-        self._broker = broker
-        self._analyzer = analyzer
+        self._analyze = analyzer.record_execution
+        self.record_marks = partial(analyzer.record_marks, broker=broker)
         self._write = book.folder.record_execution
         self.record_order = book.folder.record_order
 
@@ -188,11 +189,7 @@ class Recorder:
         """Into the analyzer and the file."""
         self._book.executions += 1
         self._write(execution)
-        self._analyzer.record_execution(execution, before, after)
-
-    def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:
-        """Into the analyzer."""
-        self._analyzer.record_marks(instrument, times, prices, self._broker)
+        self._analyze(execution, before, after)
 
 
 def add_up(statistics: Mapping[str, PerformanceStatistics]) -> PerformanceStatistics:

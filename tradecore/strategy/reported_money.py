@@ -17,6 +17,9 @@ from tradecore.domain.position import Position
 
 _ZERO = Decimal(0)
 
+FOLD_AT = 1_000
+"""Executions that wait at most: they are kept in memory meanwhile."""
+
 
 class ReportedMoney:
     """Cash by broker and currency."""
@@ -26,6 +29,7 @@ class ReportedMoney:
         self._types: dict[str, str] = {}
         self._cash: dict[str, dict[str, Decimal]] = {}
         self._positions: dict[tuple[str, str, str], Position] = {}
+        self._reported: list[tuple[Execution, Position]] = []
 
     def open(self, broker: str, account_type: str, cash: Mapping[str, Decimal]) -> None:
         """An account with its initial money."""
@@ -33,21 +37,30 @@ class ReportedMoney:
         self._cash[broker] = dict(cash)
 
     def take(self, execution: Execution, after: Position) -> None:
-        """An execution was reported: value out or in, commission out; the strategy's position is this now."""
-        key = (execution.broker, execution.strategy, execution.instrument)
-        if after.is_flat:
-            self._positions.pop(key, None)
-        else:
-            self._positions[key] = after
-        cash = self._cash.setdefault(execution.broker, {})
-        currency = self._instruments[execution.instrument].currency
-        value = execution.signed_quantity * execution.price * after.multiplier
-        cash[currency] = cash.get(currency, _ZERO) - value
-        if execution.commission:
-            paid_in = execution.commission_currency
-            cash[paid_in] = cash.get(paid_in, _ZERO) - execution.commission
+        """An execution was reported; the strategy's position is this now."""
+        self._reported.append((execution, after))
+        if len(self._reported) >= FOLD_AT:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Value out or in, commission out. Few strategies ask for their account, so it waits until one does."""
+        reported, self._reported = self._reported, []
+        for execution, after in reported:
+            key = (execution.broker, execution.strategy, execution.instrument)
+            if after.is_flat:
+                self._positions.pop(key, None)
+            else:
+                self._positions[key] = after
+            cash = self._cash.setdefault(execution.broker, {})
+            currency = self._instruments[execution.instrument].currency
+            value = execution.signed_quantity * execution.price * after.multiplier
+            cash[currency] = cash.get(currency, _ZERO) - value
+            if execution.commission:
+                paid_in = execution.commission_currency
+                cash[paid_in] = cash.get(paid_in, _ZERO) - execution.commission
 
     def account(self, broker: str) -> Account:
         """The account as reported, to all strategies together."""
+        self._fold()
         positions = {key[1:]: held for key, held in sorted(self._positions.items()) if key[0] == broker}
         return Account(broker, self._types.get(broker, "cash"), dict(self._cash.get(broker, {})), positions)

@@ -404,7 +404,10 @@ class StrategyHost:
         changes: list[PositionChanged] = []
         if execution is not None:
             before = self.position(execution.instrument, execution.broker)
-            after = before.after(execution.signed_quantity, execution.price, execution.ts_event, execution.commission)
+            after = report.after
+            if after is None:
+                signed, paid = execution.signed_quantity, execution.commission
+                after = before.after(signed, execution.price, execution.ts_event, paid)
             self._positions[execution.broker, execution.instrument] = after
             self._money.take(execution, after)
             if self._hears_positions or (is_heard and bus.is_heard(PositionChanged)):
