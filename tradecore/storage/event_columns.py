@@ -14,7 +14,8 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import repeat
+from functools import partial
+from itertools import repeat, starmap
 from operator import attrgetter
 from typing import Any, Final
 
@@ -124,6 +125,21 @@ def events_of(layout: EventLayout, key: Any, columns: Sequence[Column]) -> list[
         ready.pop()
     iterables = [repeat(column.value) if isinstance(column, Constant) else column for column in ready]
     return list(map(layout.event_class, repeat(key), *iterables))
+
+
+def events_of_rows(layout: EventLayout, key: Any, rows: Sequence[Row]) -> Iterable[Any]:
+    """Events of one series from rows in stored form; faster than turning rows into columns first."""
+    if layout.kind == "trade_tick":
+        return [
+            TradeTick(key, ts_event, ts_received, price, size, _AGGRESSORS[aggressor], trade_id, flags)
+            for ts_event, ts_received, price, size, aggressor, trade_id, flags in rows
+        ]
+    if layout.kind == "depth":
+        return [
+            DepthSnapshot(key, ts_event, ts_received, unpack_levels(bids), unpack_levels(asks), sequence, flags)
+            for ts_event, ts_received, bids, asks, sequence, flags in rows
+        ]
+    return starmap(partial(layout.event_class, key), rows)  # the stored form is the event's own
 
 
 def event_of(layout: EventLayout, key: Any, row: Row) -> Any:

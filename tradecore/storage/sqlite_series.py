@@ -10,20 +10,21 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
-from itertools import starmap
 from math import copysign
 from typing import Any, Final
 
 from tradecore.domain.bar_type import BarType
 from tradecore.storage.append_identity import find_new
-from tradecore.storage.event_columns import LAYOUTS, EventLayout, Row, events_of
+from tradecore.storage.event_columns import LAYOUTS, EventLayout, Row, events_of_rows
 from tradecore.storage.market_data_storage import MarketEvent, Series
 
 TABLES: Final = {"bar": "bars", "trade_tick": "trade_ticks", "quote_tick": "quote_ticks", "depth": "depth"}
 # The words of the partial indexes: SQLite uses one only where a query has its very condition.
 _HAS_ID: Final = {"sequence": "sequence > 0", "trade_id": "trade_id IS NOT NULL"}
 _IDS_PER_QUERY: Final = 500
+_ZEROS: Final = " FROM negative_zeros WHERE kind = ? AND owner_id = ? AND ts_event BETWEEN ? AND ?"
+# Rows in memory at a time while a block becomes events; more of them only age in the garbage collector.
+FETCH_ROWS: Final = 256
 
 
 class SqliteSeries:
@@ -48,13 +49,14 @@ class SqliteSeries:
 
     def load_block(self, instant: int, skip: int, end_ns: int, rows: int) -> list[Any]:
         """At most `rows` events from an instant on, leaving out its first `skip`, up to end_ns."""
-        found = self._load(instant, end_ns, rows, skip)
-        if not found:
-            return []
         key = self._series.key
-        if self._series.kind in ("bar", "quote_tick"):  # stored form is the event's own: no columns needed
-            return list(starmap(partial(self._layout.event_class, key), found))
-        return events_of(self._layout, key, list(zip(*found, strict=True)))
+        if self._has_zeros(instant, end_ns):
+            return list(events_of_rows(self._layout, key, self._load(instant, end_ns, rows, skip)))
+        events: list[Any] = []
+        found = self._connection.execute(self._select + self._stretch, (self._owner_id, instant, end_ns, rows, skip))
+        while part := found.fetchmany(FETCH_ROWS):
+            events.extend(events_of_rows(self._layout, key, part))
+        return events
 
     def load_between(self, first_ns: int, last_ns: int, limit: int | None) -> list[Row] | None:
         """Rows of a stretch of time; None when there are more than `limit`."""
@@ -104,15 +106,19 @@ class SqliteSeries:
         found: list[Row] = self._connection.execute(
             self._select + self._stretch, (self._owner_id, first_ns, last_ns, limit, skip)
         ).fetchall()
-        if found:
+        if found and self._has_zeros(found[0][0], found[-1][0]):
             masks = self._connection.execute(
-                "SELECT ts_event, ordinal, mask FROM negative_zeros"
-                " WHERE kind = ? AND owner_id = ? AND ts_event BETWEEN ? AND ?",
+                f"SELECT ts_event, ordinal, mask{_ZEROS}",
                 (self._series.kind, self._owner_id, found[0][0], found[-1][0]),
-            ).fetchall()
-            if masks:
-                self._restore_zeros(found, first_ns, skip, {(one[0], one[1]): one[2] for one in masks})
+            )
+            self._restore_zeros(found, first_ns, skip, {(one[0], one[1]): one[2] for one in masks})
         return found
+
+    def _has_zeros(self, first_ns: int, last_ns: int) -> bool:
+        held = self._connection.execute(
+            f"SELECT 1{_ZEROS} LIMIT 1", (self._series.kind, self._owner_id, first_ns, last_ns)
+        ).fetchone()
+        return held is not None
 
     def _add(self, fresh: list[Row], held: list[Row]) -> None:
         if self._has_ordinal:
