@@ -56,12 +56,17 @@ def gbpusd_stores(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, d
 
 
 @pytest.fixture(scope="session")
-def aig_stores(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """URLs of stores with the million quotes of AIG, by kind."""
+def aig_stores(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, determinism_case: Any) -> dict[str, str]:
+    """URLs of stores with the million quotes of AIG, by kind: imported into one, copied into the other."""
     folder = tmp_path_factory.mktemp("aig")
     urls = {"parquet": f"parquet:{folder / 'market'}", "sqlite": f"sqlite:{folder / 'market.db'}"}
-    for url in urls.values():
-        asyncio.run(_import_aig(url, shared_data / "ticks" / "aig_20131007_quote.zip"))
+
+    async def fill() -> None:
+        await _import_aig(urls["parquet"], shared_data / "ticks" / "aig_20131007_quote.zip")
+        async with open_storage(urls["parquet"]) as source, open_storage(urls["sqlite"]) as target:
+            await determinism_case.copy_store(source, target)
+
+    asyncio.run(fill())
     return urls
 
 
