@@ -126,6 +126,7 @@ async def _run(plan: RunPlan, progress: TellProgress | None, scope: anyio.Cancel
         run = _Assembly(plan, storage, instruments, progress)
         run.book.notes += notes
         try:
+            run.add_strategies()
             with scope:
                 await run.engine.run()
         except anyio.get_cancelled_exc_class() as cancelled:
@@ -181,8 +182,8 @@ class _Assembly:
                 batch_size=plan.batch_size,
                 delays=active,
             )
+        self._instruments = instruments
         self.book = RunBook(plan, self.engine, instruments)
-        self._add_strategies(instruments)
 
     def _make_broker(self, name: str, broker: Any, timeline: Timeline) -> BrokerParticipant:
         if isinstance(broker, SimulatedBrokerSettings):
@@ -190,8 +191,9 @@ class _Assembly:
         participant: BrokerParticipant = broker
         return participant
 
-    def _add_strategies(self, instruments: dict[str, Instrument]) -> None:
-        desk, money = FeedDesk(self.engine, self.feeds), ReportedMoney(instruments)
+    def add_strategies(self) -> None:
+        """Take the strategies on. Raises: EngineStateError for one that belongs to a run already."""
+        desk, money = FeedDesk(self.engine, self.feeds), ReportedMoney(self._instruments)
         by_name = {broker.name: broker for broker in self.brokers}
         for name, broker in self.plan.brokers.items():
             if isinstance(broker, SimulatedBrokerSettings):
