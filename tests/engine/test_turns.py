@@ -352,3 +352,31 @@ async def test_cancelling_a_run_closes_its_feeds(run_engine: Any) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert closed == ["closed"]
+
+
+@pytest.mark.parametrize("own", [False, True])
+async def test_async_callbacks_of_a_feed_of_several_kinds_are_awaited_from_its_first_event_on(
+    run_engine: Any, own: bool
+) -> None:
+    """Nobody knows what such a feed gives before its first event is there; a callback not awaited would be lost."""
+
+    class OnEvent(tc.Strategy):
+        heard: tuple[int, ...] = ()
+
+        def on_start(self) -> None:
+            ticks = [tc.TradeTick("A.X", T0 + s * SECOND_NS, T0 + s * SECOND_NS, float(s), 1.0) for s in (1, 2, 3)]
+            self.add_event_feed(tc.feed(ticks, name="mine"), "mine")
+
+    class Own(OnEvent):
+        async def on_event(self, event: Any) -> None:
+            await asyncio.sleep(0)
+            self.heard += (int(event.price),)
+
+    class Kind(OnEvent):
+        async def on_trade_tick(self, tick: tc.TradeTick) -> None:
+            await asyncio.sleep(0)
+            self.heard += (int(tick.price),)
+
+    strategy = (Own if own else Kind)()
+    await run_engine([strategy])
+    assert strategy.heard == (1, 2, 3)

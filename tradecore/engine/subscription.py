@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tradecore.feeds.merge import Envelope, Lane
+from tradecore.feeds.merge import KNOWN_CLASSES, Envelope, Lane
 
 Call = Callable[[Any], Any]
 
@@ -73,6 +73,11 @@ class Subscriptions:
         """Take a subscription in; its lane's routes are current at once."""
         self._subscriptions.append(subscription)
         self._refresh(subscription.lane)
+        if subscription.lane.rank is None and not self.has_async:
+            # The routes of mixed and own events are made when the first event of a class comes, in the middle of a
+            # stretch: whether that stretch has to await must be known before. `object` stands for the user's own.
+            classes = (*KNOWN_CLASSES, object)
+            self.has_async = any(handler.is_async for cls in classes for handler in subscription.handlers_for(cls))
 
     def remove(self, owner: str, lane: Lane | None = None) -> None:
         """End a strategy's subscriptions, to one lane or to all."""

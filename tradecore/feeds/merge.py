@@ -40,6 +40,8 @@ _KIND_RANKS: Final[dict[type, int]] = {
     OneTimeEvent: RANK_TIME,
     RepeatingEvent: RANK_TIME,
 }
+KNOWN_CLASSES: Final = tuple(_KIND_RANKS)
+"""Classes of events that have a callback of their own."""
 
 
 class Envelope(msgspec.Struct):
