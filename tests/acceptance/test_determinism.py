@@ -19,12 +19,12 @@ RunCase = Callable[..., dict[str, Any]]
 # A change of these is a change of what runs decide or of what their files say. If it is meant, take the new ones from
 # `scripts/determinism_case.py --store sqlite:... --days 7` (and 29), and say in the commit why they changed.
 WEEK = {
-    "orders": "359e69b8082d119cf44baead50c76ece62ff0f2e1cef9baa0b7fd2621a2fbaa4",
+    "orders": "3b12ab0fa5491a84831564cba5e0b24fa8272effcb3cee0bf8308121adb99cc0",
     "executions": "2a21fd72db8d048e09c54a8a42c06e26c1b9fbd23ca22c77962c19ee8442bc07",
     "callbacks": "2631d62639236fdd72e87a0b594cf0fcfd1e347d318a1ef9b05c3076a25eace1",
 }
 MONTH = {
-    "orders": "75562792b3a24be5d2ebe1dbaeed2a7a403f55a60f76ddb04e9c2ca56864e1ee",
+    "orders": "4f264e47b41c816ecfda8a7081a55ec5a0bb4c4c7ab204122738201c825fad3f",
     "executions": "82934765b9a9323093f324171256a099d8d8a7fe909e17791c8dbeb3e463efb7",
     "callbacks": "7be798760dfc0a8e56917f2989ef0827ac16fc85c0b6fe3b6c1ba95e7367e07c",
 }
