@@ -65,6 +65,7 @@ class EventQueue:
         self._numbers = 0
         self._last_delivery: int | None = None
         self._last_mark: int | None = None
+        self._has_begun = False
 
     @property
     def lanes(self) -> list[Lane]:
@@ -125,6 +126,8 @@ class EventQueue:
             for lane in self._lanes:
                 if not lane.finished and lane.remaining < self._batch_size:
                     await self._refill(lane)
+            if not self._has_begun:
+                self._begin_timers()
             mark = self._mark()
             if mark is None:
                 return self._last_window()
@@ -138,6 +141,15 @@ class EventQueue:
             for lane in self._lanes:
                 if not lane.finished and self._horizon(lane) == mark:
                     await self._refill(lane)
+
+    def _begin_timers(self) -> None:
+        """A run without a start begins with its first event, and so do timers that were given no start of their own."""
+        first = min((lane.held[lane.taken].ts_event for lane in self._lanes if lane.remaining), default=None)
+        if first is not None:
+            self._has_begun = True
+            for lane in self._timers:
+                if getattr(lane.feed, "waits_for_data", False):
+                    lane.feed.begin_after(first)
 
     def _mark(self) -> int | None:
         """Instant before which all is complete, or None when no historical feed can hold anything back."""

@@ -95,6 +95,7 @@ class RepeatingTimerFeed(TimerFeed):
                 f"timer {name!r} ends at {format_ns(self.end_ns)}, before it starts at {format_ns(self.start_ns)}"
             )
         self.period_ns = period_ns
+        self.waits_for_data = False  # whether the queue shall call `begin_after` with the run's first event
         self._count = 0  # k of the next moment
         self._last_count = (self.end_ns - self.start_ns) // period_ns
 
@@ -120,6 +121,14 @@ class RepeatingTimerFeed(TimerFeed):
         start, period = self.start_ns, self.period_ns
         times = range(start + first * period, start + stop * period, period)
         return list(map(RepeatingEvent, repeat(self.name), times, times, range(first, stop)))
+
+    def begin_after(self, ts: int) -> None:
+        """Start over at the first whole multiple of the period since 1970 UTC that lies after this instant."""
+        self.start_ns = (ts // self.period_ns + 1) * self.period_ns
+        self._count = 0
+        self._last_count = (self.end_ns - self.start_ns) // self.period_ns
+        if self._last_count < 0:
+            self._finished = True
 
     def skip_before(self, ts: int) -> None:
         """The first moment will be the first one at or after this instant; k counts on from the start."""

@@ -174,7 +174,8 @@ class Strategy:
     ) -> None:
         """Time events at start + k * every, without drift. every: timedelta or int nanoseconds, above 0.
 
-        start: the first moment; default: the next whole multiple of `every` since 1970 UTC, strictly after now.
+        start: the first moment; default: the next whole multiple of `every` since 1970 UTC, strictly after now, and in
+        a run without a start strictly after its first event.
         """
         self._bound("add_repeating_timer").add_repeating_timer(name, every, start, end)
 

@@ -101,6 +101,8 @@ class StrategyHost:
         self._reports_plainly = trace is None and not any(
             iscoroutinefunction(getattr(strategy, label)) for label in REPORT_CALLBACKS
         )
+        # The usual case: plain callbacks, and of reports at most executions are listened to.
+        self._hears_few = self._reports_plainly and not (self._hears_orders or self._hears_positions)
 
     # ------------------------------------------------------------------------------------------------- callbacks
 
@@ -251,7 +253,9 @@ class StrategyHost:
         now = self.timeline.now
         start_ns = (now // period + 1) * period if start is None else _instant(start, f"start of timer {name!r}")
         end_ns = None if end is None else _instant(end, f"end of timer {name!r}")
-        self._add_timer_feed(name, RepeatingTimerFeed(name, start_ns, period, end_ns))
+        feed = RepeatingTimerFeed(name, start_ns, period, end_ns)
+        feed.waits_for_data = start is None and self._engine.phase is None and self._engine.settings.start_ns is None
+        self._add_timer_feed(name, feed)
 
     def _add_timer_feed(self, name: str, feed: Any) -> None:
         self._new_key(name, 1)
@@ -392,29 +396,45 @@ class StrategyHost:
 
         Returns something to await where a callback is `async def` or somebody traces.
         """
-        change = report.order
+        change, execution = report.order, report.execution
         order = self._orders.get(change.order_id)
         if order is not None:
             order.apply_report(change)
-            if order.is_finished:
+            if order.state.is_finished:
                 del self._orders[change.order_id]
-        execution = report.execution
-        bus = self._engine.bus
-        is_heard = bus.hears_reports
-        changes: list[PositionChanged] = []
+        before = None
         if execution is not None:
-            before = self.position(execution.instrument, execution.broker)
+            place = (execution.broker, execution.instrument)
+            before = self._positions.get(place) or self.position(execution.instrument, execution.broker)
             after = report.after
             if after is None:
                 signed, paid = execution.signed_quantity, execution.commission
                 after = before.after(signed, execution.price, execution.ts_event, paid)
-            self._positions[execution.broker, execution.instrument] = after
+            self._positions[place] = after
             self._money.take(execution, after)
-            if self._hears_positions or (is_heard and bus.is_heard(PositionChanged)):
-                changes = position_changes(self.name, execution, before, after, self.timeline.now)
+        if self._hears_few and not self._engine.bus.hears_reports:
+            if execution is not None and self._hears_executions and self.is_active:
+                self._strategy.on_execution(execution)
+            return None
+        return self._tell_all(order, change.ts_event, execution, before)
+
+    def _tell_all(
+        self, order: Order | None, ts_event: int, execution: Execution | None, before: Position | None
+    ) -> Awaitable[None] | None:
+        """What a report means to who listens to order updates, to position changes, or on the bus."""
+        bus, now = self._engine.bus, self.timeline.now
+        is_heard = bus.hears_reports
+        changes: list[PositionChanged] = []
+        if (
+            execution is not None
+            and before is not None
+            and (self._hears_positions or (is_heard and bus.is_heard(PositionChanged)))
+        ):
+            after = self._positions[execution.broker, execution.instrument]
+            changes = position_changes(self.name, execution, before, after, now)
         update = None
         if order is not None and (self._hears_orders or (is_heard and bus.is_heard(OrderUpdated))):
-            update = OrderUpdated(order.snapshot(), change.ts_event, self.timeline.now)
+            update = OrderUpdated(order.snapshot(ts_event), ts_event, now)
         if self._reports_plainly and not is_heard:
             if self.is_active:
                 self._tell_plainly(update, execution, changes)
