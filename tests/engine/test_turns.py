@@ -380,3 +380,37 @@ async def test_async_callbacks_of_a_feed_of_several_kinds_are_awaited_from_its_f
     strategy = (Own if own else Kind)()
     await run_engine([strategy])
     assert strategy.heard == (1, 2, 3)
+
+
+async def test_a_repeating_timer_of_a_run_without_a_start_begins_after_its_first_event(run_engine: Any) -> None:
+    """Not in 1970: a minute timer would give 28 million events before the first one of the market."""
+
+    class Minutes(Recorder):
+        def on_start(self) -> None:
+            super().on_start()
+            self.add_repeating_timer("m", timedelta(minutes=1))
+
+    for size in (1, 1_024):
+        strategy = Minutes(make_trades(0, 30, 150))
+        await run_engine([strategy], batch_size=size)
+        assert strategy.heard[2:-1] == ["trade 0", "trade 30", "m 60", "m 120", "trade 150"]
+
+
+@pytest.mark.parametrize("policy", ["halt", "isolate"])
+async def test_on_error_that_raises_hides_nothing(run_engine: Any, policy: str) -> None:
+    """The first mistake is the one to mend; under isolate the others still go on."""
+
+    class RaisesTwice(Raises):
+        def on_error(self, error: Exception) -> None:
+            raise KeyError("in on_error")
+
+    shared = make_trades(1, 2, 3)
+    bad, good = RaisesTwice(shared, label="a", at=2), Recorder(shared, label="b")
+    if policy == "halt":
+        with pytest.raises(StrategyError, match="my mistake") as caught:
+            await run_engine([good, bad])
+        assert "in on_error" in caught.value.__notes__[0]
+        return
+    engine = await run_engine([good, bad], on_error="isolate")
+    assert [failure.callback for failure in engine.failures] == ["on_trade_tick", "on_error"]
+    assert good.heard[2:-1] == ["trade 1", "trade 2", "trade 3"]

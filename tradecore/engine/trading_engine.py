@@ -612,10 +612,16 @@ class TradingEngine:
             return
         self.failures.append(failure)
         self._subscriptions.remove(name)
-        await strategy.fail(failure)
+        try:
+            await strategy.fail(failure)
+        except Exception as second:  # its on_error raised too: both are told, the first one is what went wrong
+            self.failures.append(StrategyError(name, "on_error", _place(second), second))
+            failure.add_note(str(self.failures[-1]))
         self.bus.publish(failure)
         if self.settings.on_error != "isolate":
             await self._rounds(self.timeline.now)
+            for broker in self._brokers:  # a cancel that waits to know its bar need not wait any more
+                broker.finish(self.timeline.now)
             raise failure from error
 
 
