@@ -55,4 +55,4 @@ async def test_eleven_exchanges_of_aig_come_merged_and_whole(
     assert strategy.steps_back == 0
     rate = f"{kind}: {QUOTES / took:,.0f} events/s, {QUOTES / took_cpu:,.0f} per CPU second of all threads"
     record_property("rate", rate)
-    print(rate)
+    print(rate)  # noqa: T201  (the figure is what this test is for)
