@@ -220,8 +220,9 @@ def test_simulated_and_real_ledgers_of_one_instrument_stay_apart(make_analyzer: 
     assert s.filter(source="real").initial_capital == 1500
     assert s.filter(direction="short").filter(source="real").label == "short real"
     assert s.filter() is s
+    analyzer.record_marks("A.X", [4], [1.0])
     with pytest.raises(StatisticsError, match="held at 2 brokers"):
-        analyzer.record_marks("A.X", [4], [1.0])
+        analyzer.statistics()
 
 
 def test_an_account_in_two_parts_of_a_sum_counts_once(make_analyzer: Any) -> None:
@@ -305,14 +306,17 @@ def test_marks_and_executions_out_of_time_are_refused_and_change_nothing(make_an
     """A broker that sends the past has a mistake that must be seen."""
     analyzer = make_analyzer()
     ledger = make_ledger(analyzer)
+    ledger.mark([1], [1.0])
     with pytest.raises(StatisticsError, match="never executed"):
-        ledger.mark([1], [1.0])
+        analyzer.statistics()
     ledger.execute(1, 100, 10)
     before = analyzer.statistics().to_dict()
+    ledger.mark([9], [1.0])
     with pytest.raises(StatisticsError, match="ascending"):
-        ledger.mark([9], [1.0])
+        analyzer.statistics()
+    ledger.execute(1, 100, 9)
     with pytest.raises(StatisticsError, match="ascending"):
-        ledger.execute(1, 100, 9)
+        analyzer.statistics()
     ledger.mark([], [])
     assert analyzer.statistics().to_dict() == before
 

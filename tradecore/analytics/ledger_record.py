@@ -33,6 +33,7 @@ from tradecore.errors import StatisticsError
 _LIQUIDITY_MAKER: Final = Liquidity.MAKER
 _SIDE_BUY: Final = OrderSide.BUY
 
+_ONE: Final = Decimal(1)
 _COMMISSION_STEP: Final = Decimal("1e-12")
 
 
@@ -141,34 +142,51 @@ class LedgerRecord:
             self._refuse(execution.ts_event)
         held, now = before.quantity, after.quantity
         is_buy = execution.side is _SIDE_BUY
+        is_maker = execution.liquidity is _LIQUIDITY_MAKER
         quantity, commission, ts = execution.quantity, execution.commission, execution.ts_event
-        multiplier = after.multiplier
+        value = quantity * execution.price
+        if after.multiplier != _ONE:
+            value *= after.multiplier
+        if execution.slippage:
+            self._book_slippage(execution, held, now, after.multiplier)
         if not held or (held > 0) == is_buy:
             totals = self._long if is_buy else self._short
-            self._book(totals, execution, commission, quantity, multiplier, ZERO)
+            totals.turnover += value
+            totals.commission += commission
+            totals.add_execution(is_buy, is_maker)
             if not held:
-                self._opened_ns, self._trade_profit = ts, ZERO
-                (self._long_held if is_buy else self._short_held).starts.append(ts)
+                self._open(is_buy, ts, ZERO)
             self._trade_profit -= commission
-        elif (now > 0) == (held > 0) or not now:
+        elif not now or (now > 0) == (held > 0):
             totals = self._long if held > 0 else self._short
             realised = after.realised - before.realised
-            self._book(totals, execution, commission, quantity, multiplier, realised)
+            totals.turnover += value
+            totals.commission += commission
+            totals.realised += realised
+            totals.add_execution(is_buy, is_maker)
             self._trade_profit += realised - commission
             if not now:
                 self._close(totals, ts)
         else:
             closing, opening = (self._long, self._short) if held > 0 else (self._short, self._long)
             closed, realised = abs(held), after.realised - before.realised
-            share = (commission * closed / quantity).quantize(_COMMISSION_STEP, ROUND_HALF_EVEN) if commission else ZERO
-            self._book(closing, execution, share, closed, multiplier, realised)
+            closed_value = closed * execution.price
+            if after.multiplier != _ONE:
+                closed_value *= after.multiplier
+            closing.turnover += closed_value
+            opening.turnover += value - closed_value
+            closing.realised += realised
+            closing.add_execution(is_buy, is_maker)
+            opening.add_execution(is_buy, is_maker)
+            self._flips.add_execution(is_buy, is_maker)
+            share = ZERO
+            if commission:
+                share = (commission * closed / quantity).quantize(_COMMISSION_STEP, ROUND_HALF_EVEN)
+                closing.commission += share
+                opening.commission += commission - share
             self._trade_profit += realised - share
             self._close(closing, ts)
-            self._book(opening, execution, commission - share, abs(now), multiplier, ZERO)
-            self._flips.add_execution(execution.side is _SIDE_BUY, execution.liquidity is _LIQUIDITY_MAKER)
-            self._opened_ns = ts
-            self._trade_profit = share - commission
-            (self._long_held if is_buy else self._short_held).starts.append(ts)
+            self._open(is_buy, ts, share - commission)
         self._position = after
         self._lay_course(after)
         # An execution is a mark at its own price: it is what the market last paid.
@@ -193,23 +211,21 @@ class LedgerRecord:
             self.curve.snapshot(), self.segments, len(self.segments),
         )  # fmt: skip
 
-    def _book(
-        self,
-        totals: SideTotals,
-        execution: Execution,
-        commission: Decimal,
-        quantity: Decimal,
-        multiplier: Decimal,
-        realised: Decimal,
-    ) -> None:
-        if realised:
-            totals.realised += realised
-        if commission:
-            totals.commission += commission
-        totals.turnover += quantity * execution.price * multiplier
-        if execution.slippage:
-            totals.slippage += quantity * execution.slippage * multiplier
-        totals.add_execution(execution.side is _SIDE_BUY, execution.liquidity is _LIQUIDITY_MAKER)
+    def _book_slippage(self, execution: Execution, held: Decimal, now: Decimal, multiplier: Decimal) -> None:
+        """Money given up by a taker: a flip's on both sides, by quantity."""
+        given_up = execution.slippage * multiplier
+        opens, closes = (self._long, self._short) if execution.side is _SIDE_BUY else (self._short, self._long)
+        if not held or (held > 0) == (execution.side is _SIDE_BUY):
+            opens.slippage += execution.quantity * given_up
+        elif not now or (now > 0) == (held > 0):
+            closes.slippage += execution.quantity * given_up
+        else:
+            closes.slippage += abs(held) * given_up
+            opens.slippage += abs(now) * given_up
+
+    def _open(self, is_long: bool, ts: int, profit: Decimal) -> None:
+        self._opened_ns, self._trade_profit = ts, profit
+        (self._long_held if is_long else self._short_held).starts.append(ts)
 
     def _close(self, totals: SideTotals, ts: int) -> None:
         (self._long_held if totals is self._long else self._short_held).ends.append(ts)

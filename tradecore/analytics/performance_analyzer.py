@@ -16,7 +16,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from tradecore.analytics.drawdown import DrawdownTracker
 from tradecore.analytics.equity_curve import Segment, fit_curves
@@ -25,12 +25,16 @@ from tradecore.analytics.ledger_record import LedgerKey, LedgerRecord
 from tradecore.analytics.ledger_sum import AnalyzerSnapshot
 from tradecore.analytics.performance_statistics import PerformanceStatistics
 from tradecore.domain.execution import BrokerSource, Execution
+from tradecore.domain.instant import MIN_NS
 from tradecore.domain.position import Position
 from tradecore.domain.trading_session import parse_session
 from tradecore.errors import StatisticsError
 
 PENDING_MAX: Final = 2**14
 """Marks kept as they came before the older half is laid out: about 1.2 MB of ints and floats."""
+
+WAITING_MAX: Final = 1_000
+"""Executions and calls of marks that wait before they are taken in."""
 
 
 class PerformanceAnalyzer:
@@ -66,6 +70,8 @@ class PerformanceAnalyzer:
         self._by_broker: dict[tuple[str, str], int] = {}  # a broker has one source, so its name says it
         self._by_instrument: dict[str, list[int]] = {}
         self._pending = 0
+        self._waiting: list[Any] = []  # executions and marks as they were recorded, in order
+        self._waiting_marks = 0
         self._walked: EquityWalk | None = None  # over everything that is in the curves
         self._ahead: tuple[EquityWalk, list[int]] | None = None  # further, over the first segments of each ledger
 
@@ -82,16 +88,9 @@ class PerformanceAnalyzer:
                 f"{self.strategy!r} are kept in {self.currency}, and nothing converts between them in this version. "
                 f"Give the broker a commission in {self.currency}"
             )
-        number = self._by_broker.get((execution.broker, execution.instrument))
-        if number is None:
-            number = self._open_ledger(execution.broker, execution.source, before)
-        self._ledgers[number].add_execution(execution, before, after)
-        ts = execution.ts_event
-        if self._end_ns is None or ts > self._end_ns:
-            self.settle(ts)
-        self._pending += 1
-        if self._pending > PENDING_MAX:
-            self._fold()
+        self._waiting.append((execution, before, after))
+        if len(self._waiting) >= WAITING_MAX:
+            self._take_waiting()
 
     def record_marks(
         self, instrument: str, times: Sequence[int], prices: Sequence[float], broker: str | None = None
@@ -99,35 +98,71 @@ class PerformanceAnalyzer:
         """Prices at which what is held is valued, at strictly ascending instants, since the last call.
 
         The sequences are kept: hand them over and do not change them. broker: needed only where a strategy holds the
-        instrument at several. Raises: StatisticsError for an instrument that was never executed here.
+        instrument at several. Marks of an instrument that was never executed here, or of the past, are told by a
+        StatisticsError when they are taken in: at the latest by `statistics()`.
         """
         if not times:
             return
-        ledger = self._find_ledger(instrument, broker)
         count = len(times)
-        if count <= PENDING_MAX:
-            ledger.add_marks(times, prices)
-            self._count(count, times[-1])
-            return
-        for start in range(0, count, PENDING_MAX):
-            part = times[start : start + PENDING_MAX]
-            ledger.add_marks(part, prices[start : start + PENDING_MAX])
-            self._count(len(part), part[-1])
+        for start in range(0, count, PENDING_MAX) if count > PENDING_MAX else (0,):
+            part = (times, prices) if count <= PENDING_MAX else (
+                times[start : start + PENDING_MAX], prices[start : start + PENDING_MAX],
+            )  # fmt: skip
+            self._waiting.append((instrument, *part, broker))
+            self._waiting_marks += len(part[0])
+            if self._waiting_marks > PENDING_MAX:
+                self._take_waiting()
+
+    def _take_waiting(self) -> None:
+        """Take in what was recorded, in order; all in a row, where this code costs half as much."""
+        waiting, self._waiting, self._waiting_marks = self._waiting, [], 0
+        by_broker, ledgers = self._by_broker, self._ledgers
+        taken, last_ns = 0, MIN_NS
+        try:
+            for record in waiting:
+                taken += 1
+                if len(record) == 3:
+                    execution, before, after = record
+                    number = by_broker.get((execution.broker, execution.instrument))
+                    if number is None:
+                        number = self._open_ledger(execution.broker, execution.source, before)
+                    ledgers[number].add_execution(execution, before, after)
+                    self._pending += 1
+                    ts = execution.ts_event
+                else:
+                    instrument, times, prices, broker = record
+                    self._find_ledger(instrument, broker).add_marks(times, prices)
+                    self._pending += len(times)
+                    ts = times[-1]
+                if ts > last_ns:
+                    last_ns = ts
+        finally:
+            self._waiting[:0] = waiting[taken:]  # one that was refused is not taken in, those after it still will be
+            if last_ns > MIN_NS:
+                self._settle(last_ns)
+        while self._pending > PENDING_MAX:
+            self._fold()
 
     def carry(self, broker: str, source: BrokerSource, position: Position, ts: int, price: float) -> None:
         """Begin a ledger with what is held already (a resumed run), valued at this price at this instant.
 
         Raises: StatisticsError when the ledger was begun.
         """
+        self._take_waiting()
         if (broker, position.instrument) in self._by_broker:
             raise StatisticsError(
                 f"ledger {broker} {position.instrument} of {self.strategy!r} has begun; carry positions before the run"
             )
         self._ledgers[self._open_ledger(broker, source, position)].add_marks((ts,), (price,))
-        self._count(1, ts)
+        self._pending += 1
+        self._settle(ts)
 
     def settle(self, ts: int) -> None:
         """The run has come to this instant: time elapsed counts up to it, traded or not."""
+        self._take_waiting()
+        self._settle(ts)
+
+    def _settle(self, ts: int) -> None:
         if self._end_ns is None or ts > self._end_ns:
             self._end_ns = ts
             if self._start_ns is None:
@@ -136,7 +171,11 @@ class PerformanceAnalyzer:
     # ------------------------------------------------------------------------------------------------- what one asks
 
     def statistics(self) -> PerformanceStatistics:
-        """Everything recorded so far, as a value of its own. Numbers are computed when they are read."""
+        """Everything recorded so far, as a value of its own. Numbers are computed when they are read.
+
+        Raises: StatisticsError for what was recorded out of order.
+        """
+        self._take_waiting()
         ledgers = tuple(ledger.snapshot() for ledger in self._ledgers)
         return PerformanceStatistics.of(
             AnalyzerSnapshot(ledgers, self._walk_ahead()),
@@ -171,13 +210,6 @@ class PerformanceAnalyzer:
             f"marks of {instrument} cannot be placed: it {met} for strategy {self.strategy!r}. Marks are sent only "
             "while something is held; name the broker where there are several, and carry() what a resumed run holds"
         )
-
-    def _count(self, points: int, ts: int) -> None:
-        if self._end_ns is None or ts > self._end_ns:
-            self.settle(ts)
-        self._pending += points
-        while self._pending > PENDING_MAX:
-            self._fold()
 
     def _fold(self) -> None:
         # Lay out the older half, everything up to one instant over all ledgers, so that later marks come after it.

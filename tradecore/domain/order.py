@@ -310,12 +310,12 @@ class Order:
         """Engine time at which the strategy submitted it, int nanoseconds; 0 before."""
         return self._ts_decided
 
-    def snapshot(self) -> OrderSnapshot:
-        """The order as it stands now, frozen."""
+    def snapshot(self, ts_event: int = 0) -> OrderSnapshot:
+        """The order as it stands now, frozen. ts_event: of the change that it shows."""
         return OrderSnapshot(
             self._order_id, self._strategy, self._broker, self._instrument, self._side, self._order_type,
             self._quantity, self._price, self._stop_price, self._time_in_force, self._state, self._filled_quantity,
-            self.average_price, self._reason, self._ts_decided,
+            self.average_price, self._reason, self._ts_decided, ts_event,
         )  # fmt: skip
 
     # --------------------------------------------------------------------------------- called by the engine, not you
