@@ -246,3 +246,30 @@ def test_settings_that_cannot_be_meant_are_named_together() -> None:
     with pytest.raises(ImportSettingsError) as caught:
         settings.check()
     assert len(caught.value.mistakes) == 5
+
+
+async def test_shorter_bars_than_the_bar_type_says_are_refused(storage: MemoryStorage, write_file: WriteFile) -> None:
+    """Minutes imported as five-minute bars would overlap, and a broker would match orders against the wrong bars."""
+    path = write_file("bars.csv", HEADER, *ROWS)
+    settings = ImportSettings(bar_type="BTCUSD.BITSTAMP 5m last", timezone="UTC", stamp="start")
+    with pytest.raises(ImportDataError, match="rows are 60 s apart, the bar type says 300 s"):
+        await import_data(storage, path, settings)
+    assert await storage.list_series() == []
+
+
+async def test_a_few_bars_may_lie_closer_than_their_step(storage: MemoryStorage, write_file: WriteFile) -> None:
+    """A day of shorter hours: daily bars at 21:00, 18:00 and 21:00 UTC are 21 and 27 hours apart."""
+    rows = [f"2020-01-0{day} {hour}:00:00,1,1,1,1,1" for day, hour in ((1, 21), (2, 18), (3, 21), (4, 21))]
+    settings = ImportSettings(bar_type="IBM.NYSE 1d last", timezone="UTC", stamp="end")
+    report = await import_data(storage, write_file("bars.csv", HEADER, *rows), settings)
+    assert report.added == 4
+
+
+async def test_a_file_that_is_no_table_is_named_without_repeating_it(
+    storage: MemoryStorage, write_file: WriteFile
+) -> None:
+    """Its first line may be a page long."""
+    path = write_file("frames.csv", ",".join(f"word{number}" for number in range(500)), "1,2,3")
+    with pytest.raises(ImportDataError, match="nothing says what the rows are") as caught:
+        await import_data(storage, path, ImportSettings())
+    assert len(str(caught.value)) < 600

@@ -126,6 +126,9 @@ class _ImportRun:
             self._seen += tally.seen
             total += tally.problem_count
             problems.extend(self._prefix(reader) + problem for problem in tally.problems)
+        overlaps = self._survey.list_overlaps()
+        problems[:0] = overlaps  # first: this one mistake may have caused all the others
+        total += len(overlaps)
         if total:
             raise ImportDataError(self._path, problems[:PROBLEMS_SHOWN], total=total)
 

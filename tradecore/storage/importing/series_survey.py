@@ -1,7 +1,8 @@
 """SeriesSurvey: what the files of an import hold, series by series, gathered while they are checked.
 
 Receives: chunks of checked events.
-Gives:    rows, first and last time of each series; the decimal grid that its first prices and sizes lie on.
+Gives:    rows, first and last time of each series; the decimal grid that its first prices and sizes lie on; series
+          whose bars lie closer together than they are long.
 Never:    keeps events.    Spec: 2.1.
 """
 
@@ -9,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
+from tradecore.domain.bar_type import BarType
+from tradecore.domain.instant import SECOND_NS
 from tradecore.storage.importing.import_report import SeriesImported
 from tradecore.storage.importing.read_tally import NumberedEvent
 from tradecore.storage.market_data_storage import MarketEvent, Series, Span
@@ -23,10 +27,15 @@ _SIZE_FIELDS: Final = {"bar": ("volume",), "trade_tick": ("size",), "quote_tick"
 
 
 class _Entry:
-    __slots__ = ("first_ns", "last_ns", "price_exponent", "rows", "size_exponent")
+    __slots__ = (
+        "first_ns", "last_ns", "narrow", "narrowest_ns", "price_exponent", "rows", "size_exponent", "step_ns"
+    )  # fmt: skip
 
-    def __init__(self, at_ns: int) -> None:
+    def __init__(self, at_ns: int, step_ns: int) -> None:
         self.rows = 0
+        self.step_ns = step_ns  # of bars of a length, else 0
+        self.narrow = 0  # bars that end less than a step after the one before
+        self.narrowest_ns = step_ns
         self.first_ns = self.last_ns = at_ns
         self.price_exponent: int | None = None
         self.size_exponent: int | None = None
@@ -48,7 +57,10 @@ class SeriesSurvey:
         for key, events in groups.items():
             entry = self._entries.get(key)
             if entry is None:
-                entry = self._entries[key] = _Entry(events[0].ts_event)
+                step_ns = key[1].step_ns if isinstance(key[1], BarType) else 0
+                entry = self._entries[key] = _Entry(events[0].ts_event, step_ns)
+            if entry.step_ns:
+                _measure(entry, [entry.last_ns, *(event.ts_event for event in events)])
             entry.first_ns = min(entry.first_ns, events[0].ts_event)
             entry.last_ns = max(entry.last_ns, events[-1].ts_event)
             for event in events[: max(_ROWS_LOOKED_AT - entry.rows, 0)]:
@@ -58,6 +70,18 @@ class SeriesSurvey:
     def spans(self) -> list[tuple[Series, Span]]:
         """The stretch of time that the files cover of each series."""
         return [(entry.series, Span(entry.first_ns, entry.last_ns)) for entry in self.report()]
+
+    def list_overlaps(self) -> list[str]:
+        """Series most of whose bars would overlap: the file holds shorter bars than its bar type says.
+
+        A few may: the bars around a change of the clock, or a day of shorter hours.
+        """
+        return [
+            f"most bars of {key} would overlap: rows are {_format_step(entry.narrowest_ns)} apart, the bar type says "
+            f"{_format_step(entry.step_ns)}; correct the step of bar_type (--bar-type)"
+            for (_, key), entry in self._entries.items()
+            if entry.narrow * 2 > entry.rows - 1
+        ]
 
     def report(self) -> tuple[SeriesImported, ...]:
         """What was found, ordered by kind and name."""
@@ -73,6 +97,17 @@ class SeriesSurvey:
             for (kind, key), entry in self._entries.items()
         ]
         return tuple(sorted(found, key=lambda entry: entry.series))
+
+
+def _measure(entry: _Entry, times: list[int]) -> None:
+    for before, after in pairwise(times):
+        if 0 < (after - before) * 10 < entry.step_ns * 9:  # what rounding takes off is no overlap
+            entry.narrow += 1
+            entry.narrowest_ns = min(entry.narrowest_ns, after - before)
+
+
+def _format_step(step_ns: int) -> str:
+    return f"{step_ns / SECOND_NS:,.10g} s"
 
 
 def _look_at(entry: _Entry, event: MarketEvent) -> None:

@@ -8,7 +8,7 @@ Never:    fills a gap with a likely value.    Spec: 2.1; DESIGN 4.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.instrument import Instrument
@@ -20,6 +20,9 @@ from tradecore.storage.importing.import_settings import EPOCH_UNITS, ImportSetti
 from tradecore.storage.importing.row_decoding import Decode, make_decoder
 from tradecore.storage.importing.time_column import TimeColumn, recognise_time_form
 from tradecore.storage.market_data_storage import Series
+
+_COLUMNS_SHOWN: Final = 200
+"""Characters of the columns' names in a message: a file that is no table may have its first line taken for them."""
 
 
 class TableSetup:
@@ -188,5 +191,6 @@ class TableSetup:
 
     def _list_columns(self) -> str:
         if self._names:
-            return ", ".join(self._names)
+            listed = ", ".join(self._names)
+            return listed if len(listed) <= _COLUMNS_SHOWN else f"{listed[:_COLUMNS_SHOWN]}..."
         return f"{len(self._first_rows[0])} columns without names" if self._first_rows else ""
