@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tradecore import errors
-from tradecore.cli.diagnostics import describe_error, find_origin, format_user_traceback, suggest_next
+from tradecore.cli.diagnostics import describe_error, find_origin, format_user_traceback, show_error, suggest_next
 from tradecore.domain.instrument import check_instrument_id
 from tradecore.errors import ConfigError, DataMissing, InvalidName, StrategyError, TradecoreError
 
@@ -27,6 +29,24 @@ def make_raised(error: Exception) -> Exception:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_kind_of_error_has_a_next_step(kind: type[TradecoreError]) -> None:
     assert suggest_next(kind.__new__(kind))
+
+
+def test_a_mistake_that_only_the_run_could_find_names_no_file_to_check(capsys: pytest.CaptureFixture[str]) -> None:
+    """`tradecore check broker 'sim'` would be no command."""
+    error = ConfigError("broker 'sim'", ["IBM.NYSE: match_on is 'quote', but the run reads only bars"])
+    assert suggest_next(error) == "correct the above, then run again"
+    error.run_folder = Path("runs/x")
+    show_error(error, as_json=False, debug=False)
+    shown = capsys.readouterr().err
+    assert "1 mistake; the run ended at its start" in shown
+    assert "nothing was run" not in shown
+
+
+def test_an_error_in_on_error_is_shown_beside_the_first_one(capsys: pytest.CaptureFixture[str]) -> None:
+    failure = StrategyError("mine", "on_bar", "strategy.py:7 in on_bar", ValueError("first"))
+    failure.add_note("strategy 'mine' raised in on_error: KeyError: 'second'")
+    show_error(failure, as_json=False, debug=False)
+    assert "raised in on_error: KeyError: 'second'" in capsys.readouterr().err
 
 
 def test_an_error_in_user_code_keeps_only_the_frames_of_the_user() -> None:

@@ -381,3 +381,16 @@ def test_a_mistake_in_an_overridden_table_names_the_override_and_others_the_file
         ("x.toml", "account"),
         ("--set brokers.sim.latency={submt={type='constant'}}", "submit"),
     ]
+
+
+@pytest.mark.parametrize(("written", "said"), [('"250"', "write USD = 250"), ('"much"', "write USD = 0.01")])
+def test_a_number_in_quotes_is_shown_without_them(written: str, said: str) -> None:
+    """The help must keep the user's number: `USD = 0.01` would be another one."""
+    assert find_one(MINIMAL.replace("USD = 1000", f"USD = {written}")).help == said
+
+
+def test_what_can_not_be_matched_on_yet_is_found_with_its_line() -> None:
+    """Depth is a word of EXECUTION 3 that this version does not match on; a run would only say so at its start."""
+    mistake = find_one(MINIMAL + 'match_on = { "IBM.NYSE" = "depth" }\n')
+    assert mistake.line == MINIMAL.count("\n") + 1
+    assert "depth" in str(mistake)

@@ -169,3 +169,10 @@ def test_a_strategy_that_raises_when_made_is_a_strategy_error(write_module: Call
     assert "tc_raises.py:4" in caught.value.where
     with pytest.raises(ConfigError, match="there is no module tc_not_there"):
         create_strategy("tc_not_there:X", {})
+
+
+def test_a_mistake_in_init_is_placed_in_the_users_file_not_in_the_library_it_called() -> None:
+    """SMA raises, but what has to be changed is the line that called it, or the params."""
+    with pytest.raises(StrategyError) as caught:
+        create_strategy("tradecore.examples.sma_cross:SmaCross", {"bar_type": "IBM.NYSE 1d last", "fast": 0})
+    assert "sma_cross.py:" in caught.value.where

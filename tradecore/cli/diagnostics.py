@@ -19,6 +19,7 @@ from tradecore.errors import (
     DataMissing,
     FeedError,
     ImportDataError,
+    ImportSettingsError,
     InvalidEvent,
     InvalidName,
     OrderError,
@@ -42,6 +43,7 @@ _NEXT_STEPS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (InvalidName, "write the name as the message says"),
     (DataMissing, "`tradecore data list` shows what there is; `tradecore data import FILE` adds to it"),
     (SeriesNotFound, "`tradecore data list` shows what there is; `tradecore data import FILE` adds to it"),
+    (ImportSettingsError, "`tradecore data import --help` lists the options"),
     (ImportDataError, "`tradecore data import FILE --dry-run` shows how the file is read"),
     (StorageSchemaNewer, "use a newer tradecore, or another --storage"),
     (StorageConflict, "`tradecore data info` shows the series; import into another --storage to compare"),
@@ -113,7 +115,9 @@ def describe_error(error: Exception) -> dict[str, Any]:
 def suggest_next(error: Exception) -> str:
     """What to type, or do, after this error."""
     if isinstance(error, ConfigError):
-        return f"correct the above, then `tradecore check {error.source}`"
+        # What only shows once the series of a run are known comes from a broker, which no command can check alone.
+        is_file = any(isinstance(mistake, ConfigMistake) for mistake in error.mistakes)
+        return "correct the above, then " + (f"`tradecore check {error.source}`" if is_file else "run again")
     if isinstance(error, StrategyError):
         return f"correct {error.where}, then run again; --debug shows every frame"
     for kind, step in _NEXT_STEPS:
@@ -131,7 +135,9 @@ def _show_config_error(error: ConfigError) -> None:
         else:
             click.echo(str(mistake), err=True)
     count = len(error.mistakes)
-    click.echo(f"{error.source}: {count} mistake{'s' if count != 1 else ''}; nothing was run", err=True)
+    was_begun = getattr(error, "run_folder", None) is not None
+    end = "the run ended at its start" if was_begun else "nothing was run"
+    click.echo(f"{error.source}: {count} mistake{'s' if count != 1 else ''}; {end}", err=True)
     _say_next(suggest_next(error))
 
 
@@ -140,6 +146,8 @@ def _show_strategy_error(error: StrategyError, *, debug: bool) -> None:
     if cause is not None:
         click.echo(format_user_traceback(cause, debug=debug), err=True, nl=False)
     _say_error("StrategyError", f"strategy {error.strategy!r} raised in {error.callback} ({error.where})")
+    for note in getattr(error, "__notes__", ()):
+        click.echo(f"  {note}", err=True)
     _say_next(suggest_next(error))
 
 

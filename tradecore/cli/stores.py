@@ -106,5 +106,6 @@ async def find_series(store: MarketDataStorage, text: str) -> SeriesInfo:
         listed = ", ".join(f'"{info.series}"' for info in fitting)
         raise click.UsageError(f"{text!r} fits several series: {listed}; write one of them whole")
     names = [info.series.name for info in infos]
+    of_instrument = [info.series.name for info in infos if info.series.instrument == text]
     nearest = find_nearest(text, names)
-    raise SeriesNotFound(store.url, text, [nearest] if nearest else names)
+    raise SeriesNotFound(store.url, text, of_instrument or ([nearest] if nearest else names))

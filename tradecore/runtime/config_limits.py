@@ -24,6 +24,7 @@ from tradecore.brokerage.settings import (
 from tradecore.domain.delay_law import ConstantDelay, LognormalDelay, NormalDelay
 from tradecore.domain.instrument import Instrument, check_instrument_id
 from tradecore.domain.trading_session import parse_session
+from tradecore.execution.match_source import MATCH_WORDS
 from tradecore.runtime.run_config import RunSettings
 
 INT_MAX: Final = 2**63 - 1
@@ -58,7 +59,6 @@ class NumberRange(msgspec.Struct, frozen=True):
 
 _NOT_NEGATIVE: Final = NumberRange(low=0)
 _ABOVE_ZERO: Final = NumberRange(low=0, low_open=True)
-_FRACTION: Final = NumberRange(low=0, high=1)
 _PART: Final = NumberRange(low=0, low_open=True, high=1)
 _RATE: Final = NumberRange(low=-1, low_open=True, high=1, high_open=True)
 _DELAY_MS: Final = NumberRange(low=0, high=86_400_000)  # a day: longer than that is a slip of the unit
@@ -72,7 +72,7 @@ RANGES: Final[dict[tuple[type, str], NumberRange]] = {
     (SimulatedBrokerSettings, "cash"): _NOT_NEGATIVE,
     (SimulatedBrokerSettings, "initial_margin"): _PART,
     (SimulatedBrokerSettings, "participation"): _PART,
-    (SimulatedBrokerSettings, "open_grace"): _FRACTION,
+    (SimulatedBrokerSettings, "open_grace"): NumberRange(low=0, high=1, high_open=True),
     (SimulatedBrokerSettings, "spread"): _NOT_NEGATIVE,
     (RateCommission, "maker"): _RATE,
     (RateCommission, "taker"): _RATE,
@@ -93,7 +93,7 @@ RANGES: Final[dict[tuple[type, str], NumberRange]] = {
 """A dict field (cash, spread) has the range of each of its values."""
 
 WORDS: Final[dict[tuple[type, str], tuple[str, ...]]] = {
-    (SimulatedBrokerSettings, "match_on"): ("depth", "quote", "trade", "bar_bid_ask", "bar"),
+    (SimulatedBrokerSettings, "match_on"): MATCH_WORDS,
 }
 """Words that a dict field's values may be, where its type does not say so (EXECUTION 3)."""
 

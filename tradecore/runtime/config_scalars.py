@@ -8,6 +8,7 @@ Never:    rounds, guesses a time zone, or lets NaN, infinities or numbers withou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -26,6 +27,8 @@ from tradecore.runtime.config_mistakes import (
 )
 from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.toml_places import KeyPath
+
+_PLAIN_NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?\Z")
 
 
 class Bad:
@@ -112,20 +115,20 @@ class ScalarReader:
 
     def _read_int(self, raw: Any, path: KeyPath, number_range: NumberRange | None) -> Any:
         if isinstance(raw, bool) or not isinstance(raw, int):
-            self.add_wrong_type(raw, "int", path)
+            self.add_wrong_type(raw, "int", path, example=_unquote(raw))
             return BAD
         return self._check_number(raw, path, number_range)
 
     def _read_decimal(self, raw: Any, path: KeyPath, number_range: NumberRange | None) -> Any:
         if isinstance(raw, bool) or not isinstance(raw, int | Decimal):
-            self.add_wrong_type(raw, "Decimal", path)
+            self.add_wrong_type(raw, "Decimal", path, example=_unquote(raw))
             return BAD
         checked = self._check_number(raw, path, number_range)
         return checked if checked is BAD else Decimal(checked)
 
     def _read_float(self, raw: Any, path: KeyPath, number_range: NumberRange | None) -> Any:
         if isinstance(raw, bool) or not isinstance(raw, int | float | Decimal):
-            self.add_wrong_type(raw, "float", path)
+            self.add_wrong_type(raw, "float", path, example=_unquote(raw))
             return BAD
         checked = self._check_number(raw, path, number_range)
         return checked if checked is BAD else float(checked)
@@ -196,6 +199,11 @@ class ScalarReader:
             expected=ARTICLES[kind],
             help_=f"write {path[-1] if path else 'it'} = {example or EXAMPLES[kind]}",
         )
+
+
+def _unquote(raw: Any) -> str | None:
+    """A number that was written as a text, without its quotes."""
+    return raw.strip() if isinstance(raw, str) and _PLAIN_NUMBER.match(raw.strip()) else None
 
 
 def is_sensible_number(number: float | Decimal) -> bool:

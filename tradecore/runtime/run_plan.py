@@ -164,7 +164,8 @@ def _name_strategies(strategies: Strategy | Sequence[Strategy] | Mapping[str, St
     """Names as given, else the class name, numbered from the second of a class on."""
     if isinstance(strategies, Mapping):
         return dict(strategies)
-    listed = [strategies] if isinstance(strategies, Strategy) else list(strategies)
+    # A class in place of an object is a mistake that _check_brokers names, like any other thing that is no strategy.
+    listed = [strategies] if isinstance(strategies, Strategy | type) else list(strategies)
     named: dict[str, Strategy] = {}
     for strategy in listed:
         name = type(strategy).__name__
@@ -196,7 +197,9 @@ def _check_brokers(
     if not strategies:
         mistakes.append("no strategies; give at least one Strategy object")
     for name, strategy in strategies.items():
-        if not isinstance(strategy, Strategy):
+        if isinstance(strategy, type):
+            mistakes.append(f"strategy {strategy.__name__} is a class; make an object of it: {strategy.__name__}(...)")
+        elif not isinstance(strategy, Strategy):
             mistakes.append(
                 f"strategy {name!r} is a {type(strategy).__name__}; expected an object of a tc.Strategy subclass"
             )
@@ -206,6 +209,11 @@ def _check_brokers(
         if broker not in brokers:
             mistakes.append(f"broker_of gives {name!r} the broker {broker!r}; the brokers are {', '.join(brokers)}")
     for name, given in brokers.items():
+        if not isinstance(given, SimulatedBrokerSettings) and not hasattr(given, "submit_order"):
+            mistakes.append(
+                f"broker {name!r} is a {type(given).__name__}; expected tc.SimulatedBrokerSettings(...) or a broker"
+            )
+            continue
         if not isinstance(given, SimulatedBrokerSettings) and getattr(given, "name", name) != name:
             mistakes.append(f"broker {name!r} calls itself {given.name!r}; name it alike in both places")
     return mistakes

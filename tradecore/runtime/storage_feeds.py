@@ -88,11 +88,7 @@ class StorageFeeds:
         known = self._known or {}
         same = [str(other) for other in known if other.instrument == series.instrument]
         listed = ", ".join(sorted(same)) or ", ".join(sorted(map(str, known))[:12]) or "nothing"
-        smaller = [
-            other.name
-            for other in known
-            if series.kind == other.kind == "bar" and other.instrument == series.instrument
-        ]
+        smaller = [other.name for other in known if _can_make(other, series)]
         hint = ""
         if smaller:
             hint = f'; bars can be made from smaller ones: subscribe_to_bars({wanted!r}, source="{smaller[0]}")'
@@ -100,3 +96,11 @@ class StorageFeeds:
             f"{self._storage.url} has no {series}; it has {listed}{hint}. "
             "See what is stored with: tradecore data list; add more with: tradecore data import"
         )
+
+
+def _can_make(part: Series, wanted: Series) -> bool:
+    """Whether bars of one series, all of one price, add up to those of the other."""
+    if not (part.kind == wanted.kind == "bar" and part.instrument == wanted.instrument):
+        return False
+    small, large = BarType.parse(part.name), BarType.parse(wanted.name)
+    return small.price == large.price and 0 < small.step_ns < large.step_ns and large.step_ns % small.step_ns == 0

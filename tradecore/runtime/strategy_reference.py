@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tradecore.domain.bar_type import BarType
+from tradecore.engine.trading_engine import is_user_frame
 from tradecore.errors import ConfigError, InvalidName, StrategyError
 from tradecore.runtime.config_scalars import describe
 from tradecore.runtime.nearest_name import find_nearest
@@ -282,11 +283,14 @@ def _describe_failed_import(module_name: str, error: Exception) -> StrategyProbl
 
 
 def _user_line(error: BaseException) -> str | None:
-    """file:line of the innermost frame outside the import machinery and this file."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if "importlib" not in frame.filename and not frame.filename.startswith(_OWN_FOLDER):
-            return f"{frame.filename}:{frame.lineno}"
-    return None
+    """file:line of the innermost frame of the user's own (or an example's), else of any outside this file."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename and not frame.filename.startswith(_OWN_FOLDER)
+    ]
+    shown = [frame for frame in frames if is_user_frame(frame.filename)] or frames
+    return f"{shown[-1].filename}:{shown[-1].lineno}" if shown else None
 
 
 def _nearest_module(missing: str) -> str | None:
