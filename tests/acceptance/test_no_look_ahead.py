@@ -80,8 +80,9 @@ def price_of(made: Any) -> float:
 class RandomTrader(tc.Strategy):
     """Draws what to do from its seed, from how much it has heard and from the last prices it has seen."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed, self.count = seed, 0
+    def __init__(self, seed: int, *, asks: bool = False) -> None:
+        self.seed, self.count, self.asks = seed, 0, asks
+        self.answers: list[str] = []
         self.prices: dict[str, float] = {}
 
     def on_start(self) -> None:
@@ -112,6 +113,8 @@ class RandomTrader(tc.Strategy):
         self.count += 1
         # As text: hashes of tuples may differ between interpreters.
         draw = Random(f"{self.seed} {self.count} {self.now_ns} {sorted(self.prices.items())}")
+        if self.asks and self.count % 20 == 0:
+            self.answers.append(f"{self.now_ns} {self.statistics.to_dict()}")
         if not self.prices or draw.random() > 0.2:
             return
         instrument = draw.choice(sorted(self.prices))
@@ -168,6 +171,8 @@ class Lines(NamedTuple):
     orders: list[str]
     executions: list[str]
     callbacks: list[str]
+    statistics: str
+    answers: list[str]
 
     def without_stop(self) -> list[str]:
         return [line for line in self.callbacks if json.loads(line)["callback"] != "on_stop"]
@@ -179,7 +184,13 @@ conditions = st.builds(
 
 
 async def run(
-    folder: Path, events: Sequence[Any], under: Conditions, *, end: int | None = None, batch_size: int = 64
+    folder: Path,
+    events: Sequence[Any],
+    under: Conditions,
+    *,
+    end: int | None = None,
+    batch_size: int = 64,
+    asks: bool = False,
 ) -> Lines:
     storage = MemoryStorage()
     await storage.connect()
@@ -199,18 +210,20 @@ async def run(
         "quote_tick": LognormalDelay(median_ms=1_300, sigma=0.8),
         "bar": ConstantDelay(ms=2_100),
     }
+    strategies = {"one": RandomTrader(under.seed, asks=asks), "two": RandomTrader(under.seed + 1, asks=asks)}
     result = await tc.run_backtest(
-        strategies={"one": RandomTrader(under.seed), "two": RandomTrader(under.seed + 1)},
+        strategies=strategies,
         brokers={"sim": broker}, storage=storage, instruments=[make_instrument(name) for name in INSTRUMENTS],
         start=T0, end=end, seed=under.seed, batch_size=batch_size, trace=True, runs_dir=folder,
         delays=laws if under.is_delayed else None,
     )  # fmt: skip
     assert result.run_folder is not None
-    lines = [
+    orders, executions, callbacks = (
         (result.run_folder / f"{name}.jsonl").read_text().splitlines() for name in ("orders", "executions", "callbacks")
-    ]
+    )
     shutil.rmtree(result.run_folder)
-    return Lines(*lines)
+    answers = [answer for strategy in strategies.values() for answer in strategy.answers]
+    return Lines(orders, executions, callbacks, str(result.statistics.to_dict()), answers)
 
 
 def until(lines: Sequence[str], at: int, name: str = "ts") -> list[str]:
@@ -264,13 +277,16 @@ async def test_noise_after_t_changes_nothing_up_to_t(
     check_prefix(short, await run(tmp_path, known + other, under), at, is_whole_minute=True)
 
 
-@LAW
+@settings(LAW, max_examples=15)
 @given(under=conditions)
 async def test_batch_sizes_change_no_line_of_what_a_run_leaves(tmp_path: Path, under: Conditions) -> None:
-    """Where the windows were cut is our business; it must not be the strategies'."""
+    """Where windows are cut is our business, not the strategies'; nor may what they ask for change it."""
     events = make_market(under.seed)
-    runs = [await run(tmp_path, events, under, batch_size=size) for size in (1, 16, 1_024)]
+    runs = [await run(tmp_path, events, under, batch_size=size, asks=True) for size in (1, 16, 1_024)]
     assert runs[0] == runs[1] == runs[2]
+    assert len(runs[0].answers) > 10
+    unasked = await run(tmp_path, events, under)
+    assert unasked == runs[0]._replace(answers=[])
 
 
 async def test_the_random_runs_do_what_the_laws_are_about(tmp_path: Path) -> None:

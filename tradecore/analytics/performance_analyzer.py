@@ -170,9 +170,10 @@ class PerformanceAnalyzer:
 
     # ------------------------------------------------------------------------------------------------- what one asks
 
-    def statistics(self) -> PerformanceStatistics:
+    def statistics(self, at: int | None = None) -> PerformanceStatistics:
         """Everything recorded so far, as a value of its own. Numbers are computed when they are read.
 
+        at: the instant the run has come to, where it is later than what was recorded; asking changes nothing.
         Raises: StatisticsError for what was recorded out of order.
         """
         self._take_waiting()
@@ -183,7 +184,7 @@ class PerformanceAnalyzer:
             currency=self.currency,
             session=self._session.text,
             start_ns=self._start_ns,
-            end_ns=self._end_ns,
+            end_ns=self._end_ns if at is None or self._end_ns is None else max(at, self._end_ns),
         )
 
     # ------------------------------------------------------------------------------------------------------- inside

@@ -55,7 +55,8 @@ class Ledger:
         before = self.position
         if before.quantity:
             self.record_marks(instant - 1)
-        else:
+        # Who asked for the statistics at this very instant had its mark taken with what was held before it.
+        if not before.quantity or self.marked_ns > instant - 1:
             self.marked_ns = instant - 1
         self.position = after = before.after(
             execution.signed_quantity, execution.price, execution.ts_event, execution.commission

@@ -287,22 +287,27 @@ class SimulatedBroker:
 
     def take_reports(self, ts: int) -> list[BrokerReport]:
         """Reports due by this instant, in order, each handed out once."""
+        if self._reports.due_ns > ts:
+            return []
         reports = self._reports.take(ts)
         for report in reports:
-            state = report.order.state
-            if state is _STATE_FILLED or state is _STATE_CANCELLED or state is _STATE_REJECTED:
+            if report.order.state.is_finished:
                 self._orders.pop(report.order.order_id, None)  # the strategy knows: it will not ask for it any more
         self._refresh_due()
         return reports
 
-    def end_window(self, mark: int) -> None:
-        """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
-        self.advance(mark - 1)
+    def value(self, ts: int) -> None:
+        """Record marks up to and including this instant; at the same instant an execution may still follow."""
+        self.advance(ts)
         for lane in self._engine.lanes.values():
-            lane.take_until(mark - 1)
+            lane.take_until(ts)
         for ledger in self._book.ledgers.values():
             if ledger.lane.last is not None:
-                ledger.record_marks(min(mark - 1, ledger.lane.last.ts_event))
+                ledger.record_marks(min(ts, ledger.lane.last.ts_event))
+
+    def end_window(self, mark: int) -> None:
+        """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
+        self.value(mark - 1)
         self._engine.end_window()
         self._refresh_due()
 

@@ -133,6 +133,10 @@ class BrokerParticipant(Protocol):
         """Reports due by this instant, in order, each handed out once."""
         ...
 
+    def value(self, ts: int) -> None:
+        """Record marks up to and including this instant: somebody asks how things stand. It changes no result."""
+        ...
+
     def end_window(self, mark: int) -> None:
         """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
         ...

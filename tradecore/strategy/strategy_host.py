@@ -381,8 +381,11 @@ class StrategyHost:
         return found
 
     def statistics(self) -> PerformanceStatistics:
-        """Performance so far."""
-        return self._analyzer.statistics()
+        """Performance so far, what is held valued now. Asking changes nothing that the run leaves."""
+        now = self.timeline.now
+        for broker in self._brokers.values():
+            broker.value(now)
+        return self._analyzer.statistics(now)
 
     def stop_run(self) -> None:
         """End the run early."""
