@@ -31,7 +31,16 @@ from tradecore.domain.trade_tick import Aggressor, TradeTick
 from tradecore.strategy.strategy import Strategy
 
 if TYPE_CHECKING:
-    from tradecore.brokerage.settings import SimulatedBrokerSettings
+    from tradecore.brokerage.settings import (
+        BasisPointSlippage,
+        FixedCommission,
+        Latency,
+        PerUnitCommission,
+        RateCommission,
+        SimulatedBrokerSettings,
+        TickSlippage,
+    )
+    from tradecore.domain.delay_law import ConstantDelay, LognormalDelay, NormalDelay
     from tradecore.feeds.columns_feed import BarColumnsFeed, QuoteColumnsFeed, TradeColumnsFeed
     from tradecore.feeds.iterator_feed import feed
     from tradecore.feeds.mixed_feed import MixedFeed
@@ -45,11 +54,20 @@ __version__ = "0.1.0"
 # Loaded on first use: each of these draws in a library or a layer that a strategy module does not need.
 _LAZY = {
     "BarColumnsFeed": "tradecore.feeds.columns_feed",
+    "BasisPointSlippage": "tradecore.brokerage.settings",
+    "ConstantDelay": "tradecore.domain.delay_law",
+    "FixedCommission": "tradecore.brokerage.settings",
+    "Latency": "tradecore.brokerage.settings",
+    "LognormalDelay": "tradecore.domain.delay_law",
     "MixedFeed": "tradecore.feeds.mixed_feed",
+    "NormalDelay": "tradecore.domain.delay_law",
+    "PerUnitCommission": "tradecore.brokerage.settings",
     "PushFeed": "tradecore.feeds.push_feed",
     "QuoteColumnsFeed": "tradecore.feeds.columns_feed",
+    "RateCommission": "tradecore.brokerage.settings",
     "RunResult": "tradecore.runtime.run_result",
     "SimulatedBrokerSettings": "tradecore.brokerage.settings",
+    "TickSlippage": "tradecore.brokerage.settings",
     "TradeColumnsFeed": "tradecore.feeds.columns_feed",
     "feed": "tradecore.feeds.iterator_feed",
     "open_storage": "tradecore.storage.open_storage",
@@ -62,19 +80,26 @@ __all__ = [
     "Bar",
     "BarColumnsFeed",
     "BarType",
+    "BasisPointSlippage",
     "BrokerSource",
+    "ConstantDelay",
     "DepthSnapshot",
     "Event",
     "Execution",
+    "FixedCommission",
     "Instrument",
+    "Latency",
     "Liquidity",
+    "LognormalDelay",
     "MixedFeed",
+    "NormalDelay",
     "OneTimeEvent",
     "Order",
     "OrderSide",
     "OrderState",
     "OrderType",
     "OrderUpdated",
+    "PerUnitCommission",
     "Phase",
     "PhaseChanged",
     "Position",
@@ -86,10 +111,12 @@ __all__ = [
     "PushFeed",
     "QuoteColumnsFeed",
     "QuoteTick",
+    "RateCommission",
     "RepeatingEvent",
     "RunResult",
     "SimulatedBrokerSettings",
     "Strategy",
+    "TickSlippage",
     "TimeInForce",
     "TradeColumnsFeed",
     "TradeTick",

@@ -100,12 +100,13 @@ async def find_series(store: MarketDataStorage, text: str) -> SeriesInfo:
     else:
         name = " ".join(words)
         fitting = [info for info in infos if name in (info.series.name, info.series.name.removesuffix(" last"))]
+    # An instrument is enough where it has one series only.
+    fitting = fitting or [info for info in infos if info.series.instrument == text]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         listed = ", ".join(f'"{info.series}"' for info in fitting)
         raise click.UsageError(f"{text!r} fits several series: {listed}; write one of them whole")
     names = [info.series.name for info in infos]
-    of_instrument = [info.series.name for info in infos if info.series.instrument == text]
     nearest = find_nearest(text, names)
-    raise SeriesNotFound(store.url, text, of_instrument or ([nearest] if nearest else names))
+    raise SeriesNotFound(store.url, text, [nearest] if nearest else names)
