@@ -122,9 +122,11 @@ def _read(config: str | Path | RunConfig, overrides: Sequence[str]) -> RunConfig
 async def _run(plan: RunPlan, progress: TellProgress | None, scope: anyio.CancelScope) -> RunResult:
     async with _open_storage(plan) as storage:
         instruments = await _list_instruments(plan, storage)
-        notes = await _load_bundled(plan, storage, instruments)
+        filled = await _load_bundled(plan, storage, instruments)
         run = _Assembly(plan, storage, instruments, progress)
-        run.book.notes += notes
+        if plan.bundled and storage is not None:
+            run.book.notes.append(f"bundled daily bars: {_bundled_note()}")
+            run.book.remarks += filled
         try:
             run.add_strategies()
             with scope:
@@ -253,15 +255,20 @@ async def _list_instruments(plan: RunPlan, storage: MarketDataStorage | None) ->
 async def _load_bundled(
     plan: RunPlan, storage: MarketDataStorage | None, instruments: dict[str, Instrument]
 ) -> list[str]:
-    """Fill the store with the bundled series it lacks; notes say what they are."""
+    """Fill the store with the bundled series it lacks; the remarks say which."""
     if not plan.bundled or storage is None:
         return []
-    from tradecore.storage.bundled.bundled_data import BUNDLED_NOTE, bundled_instrument, load_bundled
+    from tradecore.storage.bundled.bundled_data import bundled_instrument, load_bundled
 
     stored = {info.series.instrument for info in await storage.list_series()}
     lacking = [symbol for symbol in plan.bundled if bundled_instrument(symbol).id not in stored]
     loaded = await load_bundled(storage, lacking)
     for instrument in await storage.list_instruments():
         instruments.setdefault(instrument.id, instrument)
-    notes = [f"{entry.rows:,} bars of {entry.series.name} were put into {storage.url}" for entry in loaded]
-    return [*notes, f"bundled daily bars: {BUNDLED_NOTE}"]
+    return [f"{entry.rows:,} bars of {entry.series.name} were put into {storage.url}" for entry in loaded]
+
+
+def _bundled_note() -> str:
+    from tradecore.storage.bundled.bundled_data import BUNDLED_NOTE
+
+    return BUNDLED_NOTE

@@ -42,6 +42,7 @@ class RunBook:
 
     def __init__(self, plan: RunPlan, engine: TradingEngine, instruments: Mapping[str, Instrument]) -> None:
         self.notes: list[str] = []
+        self.remarks: list[str] = []  # told with the result, but not kept: the next run of the same input has none
         self.hosts: list[StrategyHost] = []
         self.executions = 0
         self._plan = plan
@@ -114,10 +115,12 @@ class RunBook:
             "fingerprints": self._compute_fingerprints(used),
             "config": self._plan.description,
         }
-        described = {
-            "all": total.to_dict(),
-            "strategies": {name: one.to_dict() for name, one in sorted(statistics.items())},
-        }
+        described = None
+        if self.folder.path is not None:  # numbers are computed when somebody reads them: here, the file's reader
+            described = {
+                "all": total.to_dict(),
+                "strategies": {name: one.to_dict() for name, one in sorted(statistics.items())},
+            }
         try:
             self.folder.finish(
                 status,
@@ -139,7 +142,7 @@ class RunBook:
             counts=counts,
             digests=self.folder.digests,
             match_sources=match_sources,
-            notes=self.notes,
+            notes=[*self.remarks, *self.notes],
             failures=[str(failure) for failure in self._engine.failures],
         )
 
