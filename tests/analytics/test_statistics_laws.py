@@ -213,6 +213,8 @@ def test_a_record_cut_in_two_adds_up_to_the_whole(
     for number, ledger in books.ledgers.items():
         if not ledger.position.is_flat:
             second.carry("sim", BrokerSource.SIMULATED, ledger.position, now, last[number] / 8)
+            # The carried value is a mark of its own, and a fall begins at the last mark at its peak: both must have it.
+            whole.record_marks(ledger.position.instrument, [now], [last[number] / 8])
         ledger.analyzers = [whole, second]
     for analyzer in (whole, first, second):
         analyzer.settle(now)

@@ -34,6 +34,7 @@ _LIQUIDITY_MAKER: Final = Liquidity.MAKER
 _SIDE_BUY: Final = OrderSide.BUY
 
 _ONE: Final = Decimal(1)
+SLOPES_MAX: Final = 256
 _COMMISSION_STEP: Final = Decimal("1e-12")
 
 
@@ -108,8 +109,8 @@ class LedgerRecord:
 
     __slots__ = (
         "_base", "_carried", "_flips", "_head", "_is_long", "_is_whole", "_long", "_long_held", "_opened_ns", "_other",
-        "_position", "_price", "_short", "_short_held", "_slope", "_trade_profit", "curve", "first_ns", "key",
-        "last_ns", "segments",
+        "_position", "_price", "_short", "_short_held", "_slope", "_slopes", "_trade_profit", "curve", "first_ns",
+        "key", "last_ns", "segments",
     )  # fmt: skip
 
     def __init__(self, key: LedgerKey, session: TradingSession, carried: Position) -> None:
@@ -128,6 +129,7 @@ class LedgerRecord:
         self._long_held, self._short_held = Stretches(), Stretches()
         self._price = 0.0
         self._is_long, self._base, self._slope, self._other = True, 0.0, 0.0, 0.0
+        self._slopes: dict[Decimal, float] = {}
         if self._carried is not None:
             self._lay_course(carried)
 
@@ -243,7 +245,14 @@ class LedgerRecord:
         else:
             held, other, self._is_long = self._short, self._long, False
         self._base = float(held.realised - held.commission - position.cost)
-        self._slope = float(quantity * position.multiplier)
+        slope = self._slopes.get(quantity)
+        if (
+            slope is None
+        ):  # a strategy holds the same few quantities over and over, and float(Decimal) goes through text
+            if len(self._slopes) >= SLOPES_MAX:
+                self._slopes.clear()
+            slope = self._slopes[quantity] = float(quantity * position.multiplier)
+        self._slope = slope
         self._other = float(other.realised - other.commission)
 
     def _add_segment(self, times: Sequence[int], prices: Sequence[float]) -> None:

@@ -33,7 +33,7 @@ from tradecore.errors import StatisticsError
 PENDING_MAX: Final = 2**14
 """Marks kept as they came before the older half is laid out: about 1.2 MB of ints and floats."""
 
-WAITING_MAX: Final = 1_000
+WAITING_MAX: Final = 64
 """Executions and calls of marks that wait before they are taken in."""
 
 
@@ -139,6 +139,8 @@ class PerformanceAnalyzer:
         finally:
             self._waiting[:0] = waiting[taken:]  # one that was refused is not taken in, those after it still will be
             if last_ns > MIN_NS:
+                first = waiting[0]
+                self._settle(first[0].ts_event if len(first) == 3 else first[1][0])  # where a run has no start
                 self._settle(last_ns)
         while self._pending > PENDING_MAX:
             self._fold()

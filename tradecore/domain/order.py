@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -381,3 +382,12 @@ class Order:
             f"<Order {self._order_id or '(not submitted)'} {self._side.value} {self._quantity} {self._instrument} "
             f"{self._order_type.value}{at}{stop} {self._state.name} filled {self._filled_quantity}>"
         )
+
+
+# The same properties, read in C: brokers read a dozen of them per order, and a Python call for each would cost more
+# than the rest of a submit. The definitions above stay, for their types and docstrings.
+for _name in (
+    "order_id", "strategy", "broker", "instrument", "side", "order_type", "quantity", "price", "stop_price",
+    "time_in_force", "state", "filled_quantity", "reason", "pending_cancel", "pending_update", "ts_decided",
+):  # fmt: skip
+    setattr(Order, _name, property(attrgetter(f"_{_name}"), doc=getattr(Order, _name).__doc__))

@@ -20,7 +20,7 @@ from tradecore.domain.bar import Bar
 from tradecore.domain.instant import MIN_NS, SECOND_NS
 from tradecore.execution.bar_pairing import BarPairing
 from tradecore.execution.bar_passage import BarPassage
-from tradecore.execution.lane import NEVER, TIME_OF, Lane
+from tradecore.execution.lane import CLOSE_OF, NEVER, TIME_OF, Lane
 from tradecore.execution.working_order import NOWHERE, TAKER, WorkingOrder
 
 OPEN_GRACE_NS_MAX: Final = 5 * SECOND_NS
@@ -211,5 +211,5 @@ class BarLane(Lane):
         bars: Sequence[Bar]
         bars, shift = (events, self.shift_sell) if sign > 0 else (self.asks, self.shift_buy)
         part = bars[start:stop]
-        prices = [bar.close + shift for bar in part] if shift else [bar.close for bar in part]
-        return [bar.ts_event for bar in part], prices
+        prices = [bar.close + shift for bar in part] if shift else list(map(CLOSE_OF, part))
+        return list(map(TIME_OF, part)), prices

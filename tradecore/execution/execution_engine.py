@@ -72,6 +72,7 @@ class ExecutionEngine:
         self._charges: dict[str, Charge] = {}
         self._by_series: dict[tuple[str, str], Lane] = {}
         self._due: list[tuple[int, str]] = []
+        self._only: Lane | None = None  # the one lane of a run on one instrument: nothing to sort then
 
     # ------------------------------------------------------------------------------------------------------- sources
 
@@ -108,6 +109,9 @@ class ExecutionEngine:
                 shift_sell=-float(sell) if source.side == "ask" else 0.0,
             )
         self.lanes[instrument.id] = lane
+        if self._only is not None and self._only.due_ns != NEVER:
+            heappush(self._due, (self._only.due_ns, self._only.instrument.id))
+        self._only = lane if len(self.lanes) == 1 else None
         self._charges[instrument.id] = charge
         for name in source.names:
             self._by_series[source.kind, name] = lane
@@ -140,6 +144,10 @@ class ExecutionEngine:
 
     def match(self, ts: int) -> None:
         """Let the market events of this instant meet the orders; called with ts = due_ns."""
+        if self._only is not None:
+            self._only.match(ts)
+            self.due_ns = self._only.due_ns
+            return
         due, lanes = self._due, self.lanes
         while due and due[0][0] <= ts:
             at, name = heappop(due)
@@ -174,6 +182,9 @@ class ExecutionEngine:
 
     def _note(self, lane: Lane) -> None:
         """Remember when a lane is due. An entry that is no longer its due time is skipped when its turn comes."""
+        if lane is self._only:
+            self.due_ns = lane.due_ns
+            return
         if lane.due_ns != NEVER:
             heappush(self._due, (lane.due_ns, lane.instrument.id))
         self._refresh()

@@ -34,6 +34,7 @@ _TIF_FOK: Final = TimeInForce.FOK
 
 NEVER: Final = MAX_NS
 TIME_OF: Final = attrgetter("ts_event")
+CLOSE_OF: Final = attrgetter("close")
 ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
 # Events looked at in one go while orders rest: small at first, because a cancel often follows soon.

@@ -4,7 +4,7 @@ Receives: an Order handle at submit; what the ExecutionEngine does with it.
 Gives:    the venue's truth: state, what is left, where it works; frozen snapshots of it.
 Never:    is seen by a strategy: the handle changes only by reports.    Spec: 5.2; DESIGN 8.
 
-It is mutable with slots and caches floats of its prices, because matching compares floats all day (DESIGN 4).
+It is mutable and caches floats of its prices, because matching compares floats all day (DESIGN 4).
 """
 
 from __future__ import annotations
@@ -43,12 +43,23 @@ class WorkingOrder:
     money set aside for it.
     """
 
-    __slots__ = (
-        "effective_ns", "executions", "filled_quantity", "filled_value", "instrument", "is_buy", "is_finished",
-        "is_fresh", "is_immediate", "is_triggered", "is_unchecked", "leaves_ns", "number", "order_id", "order_type",
-        "place", "price", "price_f", "quantity", "reason", "remaining", "remaining_f", "report_ns", "reserved", "side",
-        "sign", "state", "stop_f", "stop_price", "strategy", "time_in_force", "ts_decided",
-    )  # fmt: skip
+    # What an order begins with stands on the class; an instance holds what is its own, or has changed.
+    state = _STATE_SUBMITTED
+    is_finished = False
+    is_triggered = False
+    is_fresh = True
+    is_unchecked = False
+    place = NOWHERE
+    effective_ns = 0
+    number = 0
+    leaves_ns = MAX_NS
+    executions = 0
+    filled_quantity = _ZERO
+    filled_value = _ZERO
+    reserved = _ZERO
+    reason: str | None = None
+    price_f: float | None = None
+    stop_f = 0.0
 
     def __init__(self, order: Order, report_ns: int = 0) -> None:
         self.order_id: str = order.order_id
@@ -61,27 +72,15 @@ class WorkingOrder:
         self.time_in_force: TimeInForce = order.time_in_force
         self.is_immediate = self.time_in_force is _TIF_IOC or self.time_in_force is _TIF_FOK
         self.ts_decided: int = order.ts_decided
-        self.state = _STATE_SUBMITTED
-        self.is_finished = False
-        self.is_triggered = False
-        self.is_fresh = True
-        self.is_unchecked = False
-        self.place = NOWHERE
-        self.effective_ns = 0
-        self.number = 0
-        self.leaves_ns = MAX_NS
-        self.executions = 0
-        self.filled_quantity = _ZERO
-        self.filled_value = _ZERO
-        self.reason: str | None = None
         self.report_ns = report_ns
-        self.reserved = _ZERO
         self.quantity = self.remaining = order.quantity
-        self.remaining_f = to_float(order.quantity)
+        self.remaining_f = to_float(self.quantity)
         self.price = order.price
-        self.price_f = None if self.price is None else float(self.price)
         self.stop_price = order.stop_price
-        self.stop_f = 0.0 if self.stop_price is None else float(self.stop_price)
+        if self.price is not None:
+            self.price_f = float(self.price)
+        if self.stop_price is not None:
+            self.stop_f = float(self.stop_price)
 
     @property
     def waits_for_trigger(self) -> bool:
