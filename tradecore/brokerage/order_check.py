@@ -20,14 +20,19 @@ TIMES_IN_FORCE: Final = (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
 
 def check_order(order: Order) -> None:
     """Raises InvalidOrder for an order that was not submitted, or asks for what is not available."""
+    check_terms(order)
+    if not order.order_id:
+        raise InvalidOrder(f"{order!r} has no id yet; submit it with Strategy.submit_order")
+
+
+def check_terms(order: Order) -> None:
+    """Raises InvalidOrder for an order that asks for what is not available, submitted or not."""
     if order.time_in_force not in TIMES_IN_FORCE:
         known = ", ".join(word.value for word in TIMES_IN_FORCE)
         raise InvalidOrder(
             f"order {order.order_id or order.instrument}: time in force {order.time_in_force.value} is not available "
             f"at a simulated broker yet; expected one of {known}, or cancel the order with a timer"
         )
-    if not order.order_id:
-        raise InvalidOrder(f"{order!r} has no id yet; submit it with Strategy.submit_order")
 
 
 def check_update(

@@ -22,7 +22,7 @@ from tradecore.brokerage.account_book import AccountBook
 from tradecore.brokerage.commission import make_charge
 from tradecore.brokerage.currency_paths import CurrencyPaths
 from tradecore.brokerage.ledger import Ledger
-from tradecore.brokerage.order_check import check_order, check_update
+from tradecore.brokerage.order_check import check_order, check_terms, check_update
 from tradecore.brokerage.report_queue import ReportQueue
 from tradecore.brokerage.settings import BasisPointSlippage, SimulatedBrokerSettings
 from tradecore.brokerage.settings_check import list_settings_mistakes
@@ -202,6 +202,10 @@ class SimulatedBroker:
 
     # ------------------------------------------------------------------------------------------------------- commands
 
+    def check_order(self, order: Order) -> None:
+        """What is wrong with an order at any time, so that it raises at the user's call. Raises: InvalidOrder."""
+        check_terms(order)
+
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
         check_order(order)
@@ -274,13 +278,13 @@ class SimulatedBroker:
         engine, commands = self._engine, self._commands
         while True:
             due = engine.due_ns
-            if due <= ts and (not commands or due <= commands[0].due_ns):
+            commanded = commands[0].due_ns if commands else NEVER
+            if due <= ts and due <= commanded:
                 self._instant = due
                 engine.match(due)
-            elif commands and commands[0].due_ns <= ts:
-                command = commands.popleft()
-                self._instant = command.due_ns
-                self._take_effect(command, command.due_ns)
+            elif commanded <= ts:
+                self._instant = commanded
+                self._take_effect(commands.popleft(), commanded)
             else:
                 break
         self._refresh_due()
@@ -456,12 +460,15 @@ class SimulatedBroker:
         updated: bool = False,
     ) -> None:
         """Record an order's change and report it: due when it happened plus latency, but not before it can be known."""
-        report = OrderReport(
-            order.order_id, order.state, ts_event, order.filled_quantity, order.filled_value,
-            order.reason if reason is None else reason, order.quantity if updated else None,
-            order.price if updated else None, order.stop_price if updated else None, cancel_rejected, update_rejected,
-            updated,
-        )  # fmt: skip
+        if updated or reason is not None:
+            report = OrderReport(
+                order.order_id, order.state, ts_event, order.filled_quantity, order.filled_value,
+                order.reason if reason is None else reason, order.quantity if updated else None,
+                order.price if updated else None, order.stop_price if updated else None, cancel_rejected,
+                update_rejected, updated,
+            )  # fmt: skip
+        else:
+            report = order.report(ts_event)
         due = ts_event + order.report_ns
         if due < self._instant:
             due = self._instant

@@ -1,0 +1,70 @@
+"""Strategy.submit_order: what is wrong at any time raises at the user's own call (DESIGN 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import tradecore as tc
+from tradecore.errors import InvalidOrder, OrderError, TradecoreError, UnknownInstrument
+from tradecore.testing.builders import make_instrument, make_quote_tick
+
+SIM = {"sim": tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000)})}
+
+
+class Submits(tc.Strategy):
+    """Gives one order, catches what the call raises, and goes on."""
+
+    def __init__(self, make_order: Callable[[], tc.Order], broker: str | None = None) -> None:
+        self.make_order, self.broker = make_order, broker
+        self.caught: TradecoreError | None = None
+
+    def on_start(self) -> None:
+        self.add_event_feed(tc.feed([make_quote_tick()], name="quotes"), "quotes")
+
+    def on_quote_tick(self, tick: tc.QuoteTick) -> None:
+        try:
+            self.submit_order(self.make_order(), self.broker)
+        except TradecoreError as error:
+            self.caught = error
+
+
+@pytest.mark.parametrize(
+    ("make_order", "broker", "kind"),
+    [
+        (lambda: tc.Order.market("TEST.SIM", 1, time_in_force=tc.TimeInForce.DAY), None, InvalidOrder),
+        (lambda: tc.Order.limit("TEST.SIM", 1, "99.995"), None, InvalidOrder),  # off the increment of 0.01
+        (lambda: tc.Order.market("TEST.SIM", Decimal("0.5")), None, InvalidOrder),  # off the increment of 1
+        (lambda: tc.Order.market("TEST.SIM", 0.4), None, InvalidOrder),  # a float rounds toward zero: nothing is left
+        (lambda: tc.Order.market("NONE.SIM", 1), None, UnknownInstrument),
+        (lambda: tc.Order.market("TEST.SIM", 1), "other", OrderError),
+    ],
+    ids=["expires", "price", "quantity", "nothing", "instrument", "broker"],
+)
+async def test_what_is_wrong_at_any_time_raises_at_the_call(
+    make_order: Callable[[], tc.Order], broker: str | None, kind: type[Exception]
+) -> None:
+    """Later, in the broker, no line of the user could be named and nobody could catch it."""
+    strategy = Submits(make_order, broker)
+    result = await tc.run_backtest(strategies=strategy, brokers=SIM, instruments=[make_instrument()])
+    assert type(strategy.caught) is kind
+    assert (result.status, result.counts["orders"]) == ("complete", 0)
+
+
+async def test_a_run_without_a_start_counts_time_from_its_first_execution_on() -> None:
+    """Not from the last one that happened to be taken in together with it: years, CAGR and ratios follow from it."""
+
+    class Buys(tc.Strategy):
+        def on_start(self) -> None:
+            ticks: list[Any] = [make_quote_tick(f"2024-01-01T10:00:0{second}Z") for second in range(1, 6)]
+            self.add_event_feed(tc.feed(ticks, name="quotes"), "quotes")
+
+        def on_quote_tick(self, tick: tc.QuoteTick) -> None:
+            self.submit_order(tc.Order.market(tick.instrument, 1))
+
+    result = await tc.run_backtest(strategies=Buys(), brokers=SIM, instruments=[make_instrument()])
+    statistics = result.statistics.to_dict()
+    assert (statistics["start"], statistics["end"]) == ("2024-01-01T10:00:01Z", "2024-01-01T10:00:05Z")
