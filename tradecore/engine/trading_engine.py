@@ -162,11 +162,19 @@ class TradingEngine:
         """All brokers, by name."""
         return list(self._brokers)
 
-    def give(self, strategy: str, label: str, carry_out: Callable[[], Any], *, is_order: bool = False) -> None:
-        """Note a command of a strategy; it is carried out in this turn. Raises: EngineStateError outside a callback."""
+    def give(self, strategy: str, label: str, carry_out: Callable[[], Any]) -> None:
+        """Note a wish of a strategy that is no order (a subscription, a timer); it is carried out in this turn.
+
+        Raises: EngineStateError outside a callback.
+        """
         self.check_in_turn(label)
         self._sequence += 1
-        self._given.append(Command(strategy, self._sequence, label, is_order, carry_out))
+        self._given.append(Command(strategy, self._sequence, label, False, carry_out))
+
+    def note_order(self, strategy: str, label: str, carry_out: Callable[[], Any]) -> None:
+        """Note a command for a broker, which `check_in_turn` let pass; it is carried out in this turn."""
+        self._sequence += 1
+        self._given.append(Command(strategy, self._sequence, label, True, carry_out))
 
     def check_in_turn(self, label: str) -> None:
         """Raises EngineStateError unless one of the engine's callbacks is running, in its own task."""

@@ -101,7 +101,7 @@ class RunBook:
         self._note_match_counts(brokers)
         counts = {
             "events": self._engine.events_delivered,
-            "orders": sum(host.order_count for host in self.hosts),
+            "orders": sum(host.orders.order_count for host in self.hosts),
             "executions": self.executions,
         }
         facts = {

@@ -199,11 +199,11 @@ class Strategy:
 
         Raises: UnknownInstrument, InvalidOrder (off the increment ...), OrderError (submitted before).
         """
-        return self._bound("submit_order").submit_order(order, broker)
+        return self._bound("submit_order").orders.submit_order(order, broker)
 
     def cancel_order(self, order: Order) -> None:
         """Ask for an order to be cancelled. Raises: UnknownOrder when it is not open, as far as reported."""
-        self._bound("cancel_order").cancel_order(order)
+        self._bound("cancel_order").orders.cancel_order(order)
 
     def update_order(
         self,
@@ -217,27 +217,27 @@ class Strategy:
 
         Raises: UnknownOrder, InvalidOrder (nothing to change, a price its type does not have, off the increment).
         """
-        self._bound("update_order").update_order(order, quantity=quantity, price=price, stop_price=stop_price)
+        self._bound("update_order").orders.update_order(order, quantity=quantity, price=price, stop_price=stop_price)
 
     def cancel_all_orders(self, instrument: str | None = None) -> None:
         """Ask for every open order of this strategy (of one instrument) to be cancelled."""
-        self._bound("cancel_all_orders").cancel_all(instrument)
+        self._bound("cancel_all_orders").orders.cancel_all(instrument)
 
     def orders(self, instrument: str | None = None, broker: str | None = None) -> list[Order]:
         """Open orders, as far as reported, oldest first."""
-        return self._bound("orders").open_orders(instrument, broker)
+        return self._bound("orders").orders.open_orders(instrument, broker)
 
     def position(self, instrument: str, broker: str | None = None) -> Position:
         """What this strategy holds, as far as reported; flat if nothing."""
-        return self._bound("position").position(instrument, broker)
+        return self._bound("position").orders.position(instrument, broker)
 
     def account(self, broker: str | None = None) -> Account:
         """Money at the broker in use, as far as reported."""
-        return self._bound("account").account(broker)
+        return self._bound("account").orders.account(broker)
 
     def instrument(self, instrument: str) -> Instrument:
         """Definition of an instrument. Raises: UnknownInstrument."""
-        return self._bound("instrument").instrument(instrument)
+        return self._bound("instrument").orders.instrument(instrument)
 
     @property
     def statistics(self) -> PerformanceStatistics:

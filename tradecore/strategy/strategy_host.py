@@ -1,9 +1,8 @@
-"""StrategyHost: one strategy's place in a run: what it hears, what it knows, what it asks for.
+"""StrategyHost: one strategy's place in a run: what it hears and what it subscribes to.
 
 Receives: reports and events from the engine; plain calls from the user's strategy.
-Gives:    the calls that the engine makes per event (computed once); commands; a picture of orders, positions and money
-          made only of what has been reported.
-Never:    looks at a broker's books: those run ahead of the reports.    Spec: 4.1; DESIGN 8, 9; EXECUTION 1.
+Gives:    the calls that the engine makes per event (computed once); subscriptions and timers; callbacks for reports.
+Never:    keeps orders or positions: its OrderDesk does (order_desk.py).    Spec: 4.1; DESIGN 9, 13.
 """
 
 from __future__ import annotations
@@ -17,13 +16,10 @@ from typing import Any, Protocol
 
 from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
 from tradecore.analytics.performance_statistics import PerformanceStatistics
-from tradecore.domain.account import Account
 from tradecore.domain.execution import Execution
 from tradecore.domain.instant import check_ns, format_ns, to_ns
-from tradecore.domain.instrument import Instrument, Number
 from tradecore.domain.order import Order
 from tradecore.domain.order_events import OrderUpdated, PositionChanged
-from tradecore.domain.order_state import OrderState
 from tradecore.domain.phase import PhaseChanged
 from tradecore.domain.position import Position
 from tradecore.engine.participant import BrokerParticipant, BrokerReport
@@ -32,16 +28,13 @@ from tradecore.engine.timeline import Timeline
 from tradecore.engine.trading_engine import TradingEngine
 from tradecore.errors import (
     EngineStateError,
-    InvalidOrder,
     InvalidTime,
-    OrderError,
     StrategyError,
-    UnknownInstrument,
-    UnknownOrder,
 )
 from tradecore.feeds.merge import Lane
 from tradecore.feeds.timer_feed import OneTimeTimerFeed, RepeatingTimerFeed
 from tradecore.strategy.feed_desk import FeedDesk
+from tradecore.strategy.order_desk import OrderDesk
 from tradecore.strategy.position_changes import position_changes
 from tradecore.strategy.reported_money import ReportedMoney
 from tradecore.strategy.strategy import CALLBACK_BY_KIND, Strategy
@@ -58,7 +51,7 @@ class CallbackTrace(Protocol):
 
 
 class StrategyHost:
-    """Runs one strategy in one engine. `brokers`: those it may use, by name; the first word is `default_broker`."""
+    """Runs one strategy in one engine. brokers: those it may use, by name; default_broker: unless it names another."""
 
     def __init__(
         self,
@@ -83,14 +76,9 @@ class StrategyHost:
         self._strategy = strategy
         self._engine = engine
         self._desk = desk
-        self._brokers = brokers
-        self._broker = default_broker
-        self._money = money
         self._analyzer = analyzer
         self._trace = trace
-        self._orders: dict[str, Order] = {}
-        self.order_count = 0
-        self._positions: dict[tuple[str, str], Position] = {}
+        self.orders = OrderDesk(name, engine, brokers, default_broker, money, analyzer.currency)
         self._lanes: dict[str, list[Lane]] = {}
         self._indicators: dict[str, list[Any]] = {}
         overridden = self._overridden
@@ -122,8 +110,7 @@ class StrategyHost:
     async def fail(self, error: StrategyError) -> None:
         """Cancel what works, tell on_error, deliver nothing more."""
         self.is_active = False
-        for order in list(self._orders.values()):
-            self._give_cancel(order)
+        self.orders.close()
         await self._tell("on_error", error.__cause__ if isinstance(error.__cause__, Exception) else error)
 
     async def _tell(self, label: str, *arguments: Any) -> None:
@@ -261,129 +248,10 @@ class StrategyHost:
         self._new_key(name, 1)
         self._engine.give(self.name, f"timer {name!r}", partial(self._connect, name, self._desk.opener(feed)))
 
-    # ------------------------------------------------------------------------------------------------------ orders
-
-    def submit_order(self, order: Order, broker_name: str | None) -> Order:
-        """Check, number and give an order to its broker at the end of the turn."""
-        if not self.is_active:
-            raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
-        if order.state is not OrderState.INITIALIZED:
-            raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
-        broker = self._get_broker(broker_name)
-        instrument = self.instrument(order.instrument)
-        if instrument.currency != self._analyzer.currency:
-            raise InvalidOrder(
-                f"{instrument.id} is priced in {instrument.currency}, the account of {self.name!r} in "
-                f"{self._analyzer.currency}; this version does not convert between currencies. "
-                f"Give the strategy a broker whose cash is in {instrument.currency}"
-            )
-        order.round_to(instrument)
-        self._engine.check_in_turn("submit_order")
-        check = getattr(broker, "check_order", None)
-        if check is not None:
-            check(order)
-        self.order_count += 1
-        order_id = f"{self.name}-{self.order_count}"
-        order.mark_submitted(order_id, self.name, broker.name, self.timeline.now)
-        self._orders[order_id] = order
-        self._engine.give(self.name, "submit_order", partial(broker.submit_order, order), is_order=True)
-        return order
-
-    def cancel_order(self, order: Order) -> None:
-        """Ask the order's broker to cancel it."""
-        self._check_open(order, "cancel_order")
-        self._engine.check_in_turn("cancel_order")
-        self._give_cancel(order)
-
-    def _give_cancel(self, order: Order) -> None:
-        if order.pending_cancel:
-            return
-        order.mark_pending(cancel=True)
-        command = partial(self._brokers[order.broker].cancel_order, order)
-        self._engine.give(self.name, "cancel_order", partial(_while_open, order, command), is_order=True)
-
-    def cancel_all(self, instrument: str | None) -> None:
-        """Ask for every open order (of an instrument) to be cancelled."""
-        self._engine.check_in_turn("cancel_all_orders")
-        for order in list(self._orders.values()):
-            if instrument in (None, order.instrument):
-                self._give_cancel(order)
-
-    def update_order(
-        self, order: Order, *, quantity: Number | None, price: Number | None, stop_price: Number | None
-    ) -> None:
-        """Ask the order's broker to change it."""
-        self._check_open(order, "update_order")
-        self._engine.check_in_turn("update_order")
-        if quantity is None and price is None and stop_price is None:
-            raise InvalidOrder(f"update of order {order.order_id} changes nothing; give quantity, price or stop_price")
-        for name, new, old in (("price", price, order.price), ("stop_price", stop_price, order.stop_price)):
-            if new is not None and old is None:
-                raise InvalidOrder(f"order {order.order_id} is a {order.order_type.value} order and has no {name}")
-        instrument = self.instrument(order.instrument)
-        new_quantity = None if quantity is None else instrument.quantity(quantity)
-        if new_quantity is not None and new_quantity <= 0:
-            raise InvalidOrder(
-                f"new quantity of order {order.order_id} is {quantity!r}; expected the total wanted, above 0"
-            )
-        order.mark_pending(update=True)
-        broker = self._brokers[order.broker]
-        command = partial(
-            broker.update_order,
-            order,
-            quantity=new_quantity,
-            price=None if price is None else instrument.price(price),
-            stop_price=None if stop_price is None else instrument.price(stop_price),
-        )
-        self._engine.give(self.name, "update_order", partial(_while_open, order, command), is_order=True)
-
-    def _check_open(self, order: Order, label: str) -> None:
-        if self._orders.get(order.order_id) is not order:
-            what = f"is {order.state.name}" if order.strategy == self.name else "was not submitted by this strategy"
-            raise UnknownOrder(
-                f"{label}: order {order.order_id or '(not submitted)'} {what}; only an open order will do"
-            )
-
-    def _get_broker(self, name: str | None) -> BrokerParticipant:
-        name = name or self._broker
-        if name is None:
-            raise OrderError(f"strategy {self.name!r} has no broker; name one with `broker =` in its table")
-        broker = self._brokers.get(name)
-        if broker is None:
-            raise OrderError(f"broker {name!r} is not defined; defined: {', '.join(sorted(self._brokers)) or 'none'}")
-        return broker
-
-    # ------------------------------------------------------------------------------------------------ what is known
-
-    def open_orders(self, instrument: str | None, broker: str | None) -> list[Order]:
-        """Open orders as reported, at one broker (default: the one in use)."""
-        broker = broker or self._broker
-        return [o for o in self._orders.values() if o.broker == broker and instrument in (None, o.instrument)]
-
-    def position(self, instrument: str, broker: str | None) -> Position:
-        """Position as reported."""
-        broker = broker or self._broker or ""
-        found = self._positions.get((broker, instrument))
-        if found is None:
-            found = Position(instrument, multiplier=self.instrument(instrument).multiplier)
-            self._positions[broker, instrument] = found
-        return found
-
-    def account(self, broker: str | None) -> Account:
-        """Money at a broker as reported."""
-        return self._money.account(self._get_broker(broker).name)
-
-    def instrument(self, instrument: str) -> Instrument:
-        """Definition. Raises: UnknownInstrument."""
-        found = self._engine.instruments.get(instrument)
-        if found is None:
-            raise UnknownInstrument(instrument, list(self._engine.instruments))
-        return found
-
     def statistics(self) -> PerformanceStatistics:
         """Performance so far, what is held valued now. Asking changes nothing that the run leaves."""
         now = self.timeline.now
-        for broker in self._brokers.values():
+        for broker in self.orders.brokers.values():
             broker.value(now)
         return self._analyzer.statistics(now)
 
@@ -399,27 +267,13 @@ class StrategyHost:
 
         Returns something to await where a callback is `async def` or somebody traces.
         """
-        change, execution = report.order, report.execution
-        order = self._orders.get(change.order_id)
-        if order is not None:
-            order.apply_report(change)
-            if order.state.is_finished:
-                del self._orders[change.order_id]
-        before = None
-        if execution is not None:
-            place = (execution.broker, execution.instrument)
-            before = self._positions.get(place) or self.position(execution.instrument, execution.broker)
-            after = report.after
-            if after is None:
-                signed, paid = execution.signed_quantity, execution.commission
-                after = before.after(signed, execution.price, execution.ts_event, paid)
-            self._positions[place] = after
-            self._money.take(execution, after)
+        order, before = self.orders.take_report(report)
+        execution = report.execution
         if self._hears_few and not self._engine.bus.hears_reports:
             if execution is not None and self._hears_executions and self.is_active:
                 self._strategy.on_execution(execution)
             return None
-        return self._tell_all(order, change.ts_event, execution, before)
+        return self._tell_all(order, report.order.ts_event, execution, before)
 
     def _tell_all(
         self, order: Order | None, ts_event: int, execution: Execution | None, before: Position | None
@@ -433,7 +287,7 @@ class StrategyHost:
             and before is not None
             and (self._hears_positions or (is_heard and bus.is_heard(PositionChanged)))
         ):
-            after = self._positions[execution.broker, execution.instrument]
+            after = self.orders.position(execution.instrument, execution.broker)
             changes = position_changes(self.name, execution, before, after, now)
         update = None
         if order is not None and (self._hears_orders or (is_heard and bus.is_heard(OrderUpdated))):
@@ -471,12 +325,6 @@ class StrategyHost:
         for message in (update, execution, *changes):
             if message is not None:
                 publish(message)
-
-
-async def _while_open(order: Order, command: Callable[[], Awaitable[None]]) -> None:
-    """Carry out a cancel or update, unless a report later in the same turn has said that the order is finished."""
-    if not order.is_finished:
-        await command()
 
 
 async def _await_if_needed(call: Callable[[Any], Any], event: Any) -> None:

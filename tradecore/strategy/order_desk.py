@@ -1,0 +1,199 @@
+"""OrderDesk: what one strategy asks of its brokers, and what it has been told by them.
+
+Receives: orders, cancels and updates from the strategy; reports from the engine.
+Gives:    commands for the end of the turn; open orders, positions and money, made only of what has been reported.
+Never:    looks at a broker's books: those run ahead of the reports.    Spec: 5.1; DESIGN 8, 9; EXECUTION 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from tradecore.domain.account import Account
+from tradecore.domain.instrument import Instrument, Number
+from tradecore.domain.order import Order
+from tradecore.domain.order_state import OrderState
+from tradecore.domain.position import Position
+from tradecore.engine.participant import BrokerParticipant, BrokerReport
+from tradecore.engine.trading_engine import TradingEngine
+from tradecore.errors import InvalidOrder, OrderError, UnknownInstrument, UnknownOrder
+from tradecore.strategy.reported_money import ReportedMoney
+
+_INITIALIZED = OrderState.INITIALIZED
+
+
+class OrderDesk:
+    """Orders, positions and money of one strategy, as reported. currency: of its account and statistics."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: TradingEngine,
+        brokers: dict[str, BrokerParticipant],
+        default_broker: str | None,
+        money: ReportedMoney,
+        currency: str,
+    ) -> None:
+        self.name = name
+        self.brokers = brokers
+        self.order_count = 0
+        self._engine = engine
+        self._timeline = engine.timeline
+        self._broker = default_broker
+        self._money = money
+        self._currency = currency
+        self._is_open = True
+        self._orders: dict[str, Order] = {}
+        self._positions: dict[tuple[str, str], Position] = {}
+
+    # ------------------------------------------------------------------------------------------------------ orders
+
+    def submit_order(self, order: Order, broker_name: str | None) -> Order:
+        """Check, number and give an order to its broker at the end of the turn."""
+        if not self._is_open:
+            raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
+        if order.state is not _INITIALIZED:
+            raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
+        broker = self._get_broker(broker_name)
+        instrument = self.instrument(order.instrument)
+        if instrument.currency != self._currency:
+            raise InvalidOrder(
+                f"{instrument.id} is priced in {instrument.currency}, the account of {self.name!r} in "
+                f"{self._currency}; this version does not convert between currencies. "
+                f"Give the strategy a broker whose cash is in {instrument.currency}"
+            )
+        order.round_to(instrument)
+        self._engine.check_in_turn("submit_order")
+        check = getattr(broker, "check_order", None)
+        if check is not None:
+            check(order)
+        self.order_count += 1
+        order_id = f"{self.name}-{self.order_count}"
+        order.mark_submitted(order_id, self.name, broker.name, self._timeline.now)
+        self._orders[order_id] = order
+        self._engine.note_order(self.name, "submit_order", partial(broker.submit_order, order))
+        return order
+
+    def cancel_order(self, order: Order) -> None:
+        """Ask the order's broker to cancel it."""
+        self._check_open(order, "cancel_order")
+        self._engine.check_in_turn("cancel_order")
+        self._give_cancel(order)
+
+    def _give_cancel(self, order: Order) -> None:
+        if order.pending_cancel:
+            return
+        order.mark_pending(cancel=True)
+        command = partial(self.brokers[order.broker].cancel_order, order)
+        self._engine.note_order(self.name, "cancel_order", partial(_while_open, order, command))
+
+    def cancel_all(self, instrument: str | None) -> None:
+        """Ask for every open order (of an instrument) to be cancelled."""
+        self._engine.check_in_turn("cancel_all_orders")
+        for order in list(self._orders.values()):
+            if instrument in (None, order.instrument):
+                self._give_cancel(order)
+
+    def update_order(
+        self, order: Order, *, quantity: Number | None, price: Number | None, stop_price: Number | None
+    ) -> None:
+        """Ask the order's broker to change it."""
+        self._check_open(order, "update_order")
+        self._engine.check_in_turn("update_order")
+        if quantity is None and price is None and stop_price is None:
+            raise InvalidOrder(f"update of order {order.order_id} changes nothing; give quantity, price or stop_price")
+        for name, new, old in (("price", price, order.price), ("stop_price", stop_price, order.stop_price)):
+            if new is not None and old is None:
+                raise InvalidOrder(f"order {order.order_id} is a {order.order_type.value} order and has no {name}")
+        instrument = self.instrument(order.instrument)
+        new_quantity = None if quantity is None else instrument.quantity(quantity)
+        if new_quantity is not None and new_quantity <= 0:
+            raise InvalidOrder(
+                f"new quantity of order {order.order_id} is {quantity!r}; expected the total wanted, above 0"
+            )
+        order.mark_pending(update=True)
+        broker = self.brokers[order.broker]
+        command = partial(
+            broker.update_order,
+            order,
+            quantity=new_quantity,
+            price=None if price is None else instrument.price(price),
+            stop_price=None if stop_price is None else instrument.price(stop_price),
+        )
+        self._engine.note_order(self.name, "update_order", partial(_while_open, order, command))
+
+    def _check_open(self, order: Order, label: str) -> None:
+        if self._orders.get(order.order_id) is not order:
+            what = f"is {order.state.name}" if order.strategy == self.name else "was not submitted by this strategy"
+            raise UnknownOrder(
+                f"{label}: order {order.order_id or '(not submitted)'} {what}; only an open order will do"
+            )
+
+    def _get_broker(self, name: str | None) -> BrokerParticipant:
+        name = name or self._broker
+        if name is None:
+            raise OrderError(f"strategy {self.name!r} has no broker; name one with `broker =` in its table")
+        broker = self.brokers.get(name)
+        if broker is None:
+            raise OrderError(f"broker {name!r} is not defined; defined: {', '.join(sorted(self.brokers)) or 'none'}")
+        return broker
+
+    def close(self) -> None:
+        """The strategy was stopped: cancel what works, take no more orders."""
+        self._is_open = False
+        for order in list(self._orders.values()):
+            self._give_cancel(order)
+
+    # ------------------------------------------------------------------------------------------------ what is known
+
+    def take_report(self, report: BrokerReport) -> tuple[Order | None, Position | None]:
+        """Take a report in, whole: the order it is of, and the position before its execution, if it has one."""
+        change, execution = report.order, report.execution
+        order = self._orders.get(change.order_id)
+        if order is not None:
+            order.apply_report(change)
+            if order.state.is_finished:
+                del self._orders[change.order_id]
+        if execution is None:
+            return order, None
+        place = (execution.broker, execution.instrument)
+        before = self._positions.get(place) or self.position(execution.instrument, execution.broker)
+        after = report.after
+        if after is None:
+            signed, paid = execution.signed_quantity, execution.commission
+            after = before.after(signed, execution.price, execution.ts_event, paid)
+        self._positions[place] = after
+        self._money.take(execution, after)
+        return order, before
+
+    def open_orders(self, instrument: str | None, broker: str | None) -> list[Order]:
+        """Open orders as reported, at one broker (default: the one in use)."""
+        broker = broker or self._broker
+        return [o for o in self._orders.values() if o.broker == broker and instrument in (None, o.instrument)]
+
+    def position(self, instrument: str, broker: str | None) -> Position:
+        """Position as reported."""
+        broker = broker or self._broker or ""
+        found = self._positions.get((broker, instrument))
+        if found is None:
+            found = Position(instrument, multiplier=self.instrument(instrument).multiplier)
+            self._positions[broker, instrument] = found
+        return found
+
+    def account(self, broker: str | None) -> Account:
+        """Money at a broker as reported."""
+        return self._money.account(self._get_broker(broker).name)
+
+    def instrument(self, instrument: str) -> Instrument:
+        """Definition. Raises: UnknownInstrument."""
+        found = self._engine.instruments.get(instrument)
+        if found is None:
+            raise UnknownInstrument(instrument, list(self._engine.instruments))
+        return found
+
+
+async def _while_open(order: Order, command: Callable[[], Awaitable[None]]) -> None:
+    """Carry out a cancel or update, unless a report later in the same turn has said that the order is finished."""
+    if not order.is_finished:
+        await command()
