@@ -25,8 +25,8 @@ import msgspec
 from tradecore.domain.instant import MAX_NS, SECOND_NS
 from tradecore.domain.trading_session import TradingSession, parse_session
 
-POINTS_MAX: Final = 2**16
-"""Points that the curves of one analyzer keep before the grid coarsens: 24 bytes each, 1.5 MB in all."""
+POINTS_MAX: Final = 2**15
+"""Points that the curves of one analyzer keep before the grid coarsens: 24 bytes each, 0.8 MB in all."""
 
 WIDTHS: Final = tuple(seconds * SECOND_NS for seconds in (1, 10, 60, 600, 3_600, 21_600, 86_400))
 """Widths of a cell, ns: a second to a day, each a whole number of the one before, so that cells nest."""

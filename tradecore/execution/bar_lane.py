@@ -20,7 +20,7 @@ from tradecore.domain.bar import Bar
 from tradecore.domain.instant import MIN_NS, SECOND_NS
 from tradecore.execution.bar_pairing import BarPairing
 from tradecore.execution.bar_passage import BarPassage
-from tradecore.execution.lane import CLOSE_OF, NEVER, TIME_OF, Lane
+from tradecore.execution.lane import CLOSE_OF, NEVER, Lane
 from tradecore.execution.working_order import NOWHERE, TAKER, WorkingOrder
 
 OPEN_GRACE_NS_MAX: Final = 5 * SECOND_NS
@@ -55,17 +55,15 @@ class BarLane(Lane):
         self._passage: BarPassage | None = None
         self._postponed: deque[tuple[int, WorkingOrder, Any]] = deque()
         self._scan_due_ns = NEVER
+        self._closes: dict[int, list[float]] = {}  # of the loaded bars, by the sign of what is held
 
     # -------------------------------------------------------------------------------------------------------- events
 
     def load(self, name: str, events: Sequence[Bar]) -> None:
         """See Lane.load. Of a pair, only bars that have found their partner are events."""
-        if self.pairing is None:
-            self.events = self.asks = [*self.events, *events] if self.events else events
-            self.rescan()
-            return
-        bids, asks = self.pairing.add(name, events)
+        bids, asks = (events, events) if self.pairing is None else self.pairing.add(name, events)
         self.asks = [*self.asks, *asks] if self.asks else asks
+        self._closes.clear()
         super().load(name, bids)
 
     def _pass(self, taken: int) -> None:
@@ -80,6 +78,7 @@ class BarLane(Lane):
             self._end_before = self.events[-1].ts_event
         super().end_window()
         self.asks = ()
+        self._closes.clear()
         self._scan_due_ns = NEVER
         self._set_due()
 
@@ -204,12 +203,13 @@ class BarLane(Lane):
 
     def marks(self, sign: int, after: int, until: int) -> tuple[list[int], list[float]]:
         """Close at the end of every bar: long at the bid's, short at the ask's."""
-        events, stop = self.events, self.taken
-        while stop and events[stop - 1].ts_event > until:
-            stop -= 1
-        start = bisect_right(events, after, 0, stop, key=TIME_OF)
-        bars: Sequence[Bar]
-        bars, shift = (events, self.shift_sell) if sign > 0 else (self.asks, self.shift_buy)
-        part = bars[start:stop]
-        prices = [bar.close + shift for bar in part] if shift else list(map(CLOSE_OF, part))
-        return list(map(TIME_OF, part)), prices
+        times = self.times
+        start = bisect_right(times, after, 0, self.taken)
+        stop = bisect_right(times, until, start, self.taken)
+        closes = self._closes.get(sign)
+        if closes is None:  # read off once per window, as the times are
+            bars: Sequence[Bar]
+            bars, shift = (self.events, self.shift_sell) if sign > 0 else (self.asks, self.shift_buy)
+            closes = [bar.close + shift for bar in bars] if shift else list(map(CLOSE_OF, bars))
+            self._closes[sign] = closes
+        return times[start:stop], closes[start:stop]

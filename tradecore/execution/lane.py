@@ -85,6 +85,7 @@ class Lane:
         self.stops: list[WorkingOrder] = []
         self.limits: list[WorkingOrder] = []
         self.events: Sequence[Any] = ()
+        self._times: list[int] | None = None
         self.taken = 0
         self.last: Any = None
         self.uncapped = 0
@@ -98,18 +99,24 @@ class Lane:
     def load(self, name: str, events: Sequence[Any]) -> None:
         """Events of the next window, or more of this one; `name` tells the two series of a pair apart."""
         self.events = [*self.events, *events] if self.events else events
+        self._times = None
         self.rescan()
+
+    @property
+    def times(self) -> list[int]:
+        """Event times of the loaded events, read off once per window, where anything has to be looked up in it."""
+        times = self._times
+        if times is None:
+            times = self._times = list(map(TIME_OF, self.events))
+        return times
 
     def take_until(self, ts: int) -> None:
         """What happened by this instant becomes what stands; only called where none of it can execute anything."""
-        events, taken = self.events, self.taken
-        count = len(events)
-        if taken < count and events[taken].ts_event <= ts:
-            step = 16  # gallop: what has happened since is mostly near, and near is still in the processor's cache
-            while taken + step < count and events[taken + step].ts_event <= ts:
-                taken += step
-                step *= 2
-            self._pass(bisect_right(events, ts, taken, min(taken + step, count), key=TIME_OF))
+        taken = self.taken
+        if taken < len(self.events):
+            passed = bisect_right(self.times, ts, taken)
+            if passed > taken:
+                self._pass(passed)
 
     def _pass(self, taken: int) -> None:
         """Events before this place have happened."""
@@ -121,6 +128,7 @@ class Lane:
         if self.taken < len(self.events):
             self._pass(len(self.events))
         self.events, self.taken = (), 0
+        self._times = None
         self._scanned = 0
         self.due_ns = NEVER
 

@@ -232,7 +232,7 @@ class QuoteLane(Lane):
             return times, prices
         events = self.events
         before = self._before
-        for minute, place in walk_minutes(events, before, after, until):
+        for minute, place in walk_minutes(self.times, before, after, until):
             while place >= 0 and not _is_usable(events[place]):
                 place -= 1
             quote = events[place] if place >= 0 else before

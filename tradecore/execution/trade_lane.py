@@ -115,7 +115,7 @@ class TradeLane(Lane):
         prices: list[float] = []
         if after // MINUTE_NS == until // MINUTE_NS:
             return times, prices
-        for minute, place in walk_minutes(self.events, self._before, after, until):
+        for minute, place in walk_minutes(self.times, self._before, after, until):
             tick = self.events[place] if place >= 0 else self._before
             if tick is not None:
                 times.append(minute)
