@@ -76,6 +76,19 @@ async def test_a_taker_due_inside_a_bar_gets_its_open_within_grace_else_its_clos
     assert desk.executions[0].ts_event == stamp * SECOND_NS
 
 
+@pytest.mark.parametrize("time_in_force", [TimeInForce.IOC, TimeInForce.FOK])
+@pytest.mark.parametrize(("seconds", "price", "stamp"), [(3, "101.0", 63), (4, "102.0", 120)])
+async def test_an_immediate_order_due_inside_a_bar_past_the_grace_has_its_attempt_at_the_next_open(
+    time_in_force: TimeInForce, seconds: float, price: str, stamp: int
+) -> None:
+    """Minute 2 opens at 101 and closes at 103, minute 3 opens at 102: IOC and FOK never take a close."""
+    desk = started(latency=Latency(submit=ConstantDelay(ms=seconds * 1_000)))
+    order = await desk.submit(Order.market(ID, 1, time_in_force=time_in_force))
+    desk.play(bar(2, 101, 104, 99, 103), bar(3, 102, 104, 98, 100))
+    assert desk.list_executed(order) == [("1", price)]
+    assert desk.executions[0].ts_event == stamp * SECOND_NS
+
+
 async def test_a_resting_order_due_inside_a_bar_waits_for_the_next() -> None:
     desk = started(latency=Latency(submit=ConstantDelay(ms=10_000)))
     limit, stop = await desk.submit(Order.limit(ID, 1, "99")), await desk.submit(Order.stop(ID, 1, "103"))

@@ -96,14 +96,17 @@ class BarPassage:
         return self._pass_late(late) if late else late
 
     def _pass_late(self, late: list[WorkingOrder]) -> list[WorkingOrder]:
-        """Takers due after the start: within the grace they still get the open, after those who were there at it."""
+        """Takers due after the start: within the grace they still get the open, after those who were there at it.
+
+        Past it the close is for those who wait; IOC and FOK have one attempt, at an open: the next bar's.
+        """
         at_close: list[WorkingOrder] = []
         for order in late:
             if order.place != TAKER:
                 continue
             if order.effective_ns - self.start <= self._lane.grace_ns:
                 self._take_bar(order, self._bar(order).open, order.effective_ns)
-            else:
+            elif not order.is_immediate:
                 at_close.append(order)
         return at_close
 
