@@ -148,6 +148,18 @@ async def test_a_quantity_below_what_is_executed_is_refused_and_equal_to_it_ends
     assert desk.broker.get_orders() == []
 
 
+async def test_why_an_update_was_refused_is_not_why_the_order_was_filled() -> None:
+    """The refusal is told with its own report; the execution that comes later has no reason."""
+    desk = make_broker_desk(QUOTES)
+    desk.play(quote(100, 99.98, 100.02))
+    order = await desk.submit(Order.limit(ID, 5, "99.95"))
+    desk.play(quote(200, 99.90, 99.94, size=3))
+    await desk.update(order, quantity=Decimal(2))
+    assert order.reason == "cannot lower the quantity to 2: 3 are executed"
+    desk.play(quote(300, 99.90, 99.93, size=9))
+    assert (order.state.name, order.reason) == ("FILLED", None)
+
+
 async def test_an_update_that_the_money_does_not_pay_leaves_the_order_as_it_was() -> None:
     desk = make_broker_desk(QUOTES, account="cash", cash={"USD": Decimal(1_000)})
     desk.play(quote(100, 99.98, 100.02))

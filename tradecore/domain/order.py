@@ -293,7 +293,9 @@ class Order:
 
     @property
     def reason(self) -> str | None:
-        """Why it was denied, rejected, cancelled by the venue, or a command for it failed."""
+        """Why it was denied, rejected or cancelled by the venue; or why the last command for it was refused, until the
+        next report.
+        """
         return self._reason
 
     @property
@@ -358,8 +360,7 @@ class Order:
         if is_more:
             self._filled_quantity, self._filled_value = executed, report.filled_value
             self._average = None
-        if report.reason is not None:
-            self._reason = report.reason
+        self._reason = report.reason  # a refused command's is told once: it explains nothing of what comes after it
         if report.updated:
             self._take_update(report)
         if self._pending_update and (report.updated or report.update_rejected or state.is_finished):
