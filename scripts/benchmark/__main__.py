@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -255,11 +254,6 @@ def measure_memory(data: w.Workloads, rounds: int) -> Figures:
     return {
         "events": LONG_EVENTS, "peak_mb": answer["peak_mb"], "result_ok": answer["count"] == LONG_EVENTS,
     }  # fmt: skip
-
-
-def peak_mb() -> float:
-    """Peak resident memory of this process in megabytes (Linux counts kilobytes)."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024, 1)
 
 
 if __name__ == "__main__":
