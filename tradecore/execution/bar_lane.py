@@ -17,9 +17,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tradecore.domain.bar import Bar
+from tradecore.domain.event import SIZE_UNKNOWN
 from tradecore.domain.instant import MIN_NS, SECOND_NS
 from tradecore.execution.bar_pairing import BarPairing
 from tradecore.execution.bar_passage import BarPassage
+from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import CLOSE_OF, NEVER, Lane
 from tradecore.execution.working_order import NOWHERE, TAKER, WorkingOrder
 
@@ -55,6 +57,8 @@ class BarLane(Lane):
         self._passage: BarPassage | None = None
         self._postponed: deque[tuple[int, WorkingOrder, Any]] = deque()
         self._scan_due_ns = NEVER
+        self._may_be_alone = self.rules.bar_fill == "next_open"  # same_close: others may still come to this bar
+        self._participation = float(self.rules.participation) * 0.999_999  # in floats, so a little less than it is
         self._closes: dict[int, list[float]] = {}  # of the loaded bars, by the sign of what is held
 
     # -------------------------------------------------------------------------------------------------------- events
@@ -67,8 +71,8 @@ class BarLane(Lane):
         super().load(name, bids)
 
     def _pass(self, taken: int) -> None:
-        super()._pass(taken)
-        self.last_ask = self.asks[taken - 1]
+        self.taken = taken
+        self.last, self.last_ask = self.events[taken - 1], self.asks[taken - 1]
 
     def end_window(self) -> None:
         """See Lane.end_window."""
@@ -117,9 +121,16 @@ class BarLane(Lane):
         return bool(self.takers or self._postponed) or any(order.is_fresh for order in self.limits)
 
     def _scan(self) -> None:
-        super()._scan()
+        if self.takers:  # whatever else works, the next bar has to be looked at
+            start = self._scanned
+            self.due_ns = self.events[start].ts_event if start < len(self.events) else NEVER
+        elif self.limits or self.stops or self._postponed:
+            super()._scan()
+        else:
+            self.due_ns = NEVER
         self._scan_due_ns = self.due_ns
-        self._set_due()
+        if self._postponed:
+            self._set_due()
 
     def _set_due(self) -> None:
         """The scan's due time, or the instant at which the first postponed command need not wait any more."""
@@ -137,9 +148,27 @@ class BarLane(Lane):
 
     def match_at(self, at: int, ts: int) -> None:
         """Let the bar at this place pass the orders."""
+        takers = self.takers
+        is_alone = self._may_be_alone and len(takers) == 1 and not (self.stops or self.limits)
+        if is_alone and self._take_alone(takers[0], at):
+            return
         self._passage = passage = BarPassage(self, self.compute_start_ns(at), self.asks[at], self.events[at])
         passage.run()
         self.uncapped += passage.uncapped
+
+    def _take_alone(self, order: WorkingOrder, at: int) -> bool:
+        """The usual bar: one market order that waited for this open, and volume in plenty. False decides nothing.
+
+        What BarPassage would do for it, without what it needs for orders that compete.
+        """
+        start = self.compute_start_ns(at)
+        if order.price_f is not None or order.is_immediate or order.effective_ns > start or order.leaves_ns <= start:
+            return False
+        bar = self.asks[at] if order.is_buy else self.events[at]
+        if bar.flags & SIZE_UNKNOWN or order.remaining_f > bar.volume * self._participation:
+            return False
+        self.take(order, to_exact(bar.open), order.remaining, start)
+        return True
 
     def must_wait(self, order: WorkingOrder, ts: int) -> bool:
         """A bar may have opened between the order's effective time and this instant, unknown to us."""

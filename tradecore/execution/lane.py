@@ -232,16 +232,14 @@ class Lane:
     def put(self, order: WorkingOrder, place: int) -> None:
         """Let an order work as a TAKER, STOP or LIMIT."""
         order.place = place
-        self._orders(place).append(order)
+        (self.takers if place == TAKER else self.limits if place == LIMIT else self.stops).append(order)
 
     def remove(self, order: WorkingOrder) -> None:
         """Take an order out of the lane."""
-        if order.place != NOWHERE:
-            self._orders(order.place).remove(order)
+        place = order.place
+        if place != NOWHERE:
+            (self.takers if place == TAKER else self.limits if place == LIMIT else self.stops).remove(order)
             order.place = NOWHERE
-
-    def _orders(self, place: int) -> list[WorkingOrder]:
-        return self.takers if place == TAKER else self.limits if place == LIMIT else self.stops
 
     def rest(self, order: WorkingOrder, ts: int) -> None:
         """Let a limit rest at its price, or withdraw what is left where it must not."""
