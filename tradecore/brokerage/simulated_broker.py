@@ -36,8 +36,10 @@ from tradecore.domain.position import Position
 from tradecore.engine.participant import NEVER, BrokerReport, Recorder, Source
 from tradecore.errors import ConfigError, InvalidOrder, UnknownInstrument, UnknownOrder
 from tradecore.execution.execution_engine import Charge, ExecutionEngine
+from tradecore.execution.lane import Lane
 from tradecore.execution.match_rules import MatchRules
 from tradecore.execution.match_source import Candidate, MatchSource, choose_match_source
+from tradecore.execution.waiting_lane import WaitingLane
 from tradecore.execution.working_order import WorkingOrder
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
@@ -97,6 +99,8 @@ class SimulatedBroker:
         )
         self._paths: CurrencyPaths | None = None
         self._instruments: dict[str, Instrument] = {}
+        self._known: dict[str, Instrument] = {}
+        self._more_may_come = False
         self._sources: dict[str, MatchSource] = {}
         self._without_source: dict[str, str] = {}
         self._charges: dict[str, Charge] = {}
@@ -124,12 +128,15 @@ class SimulatedBroker:
         """Open ledgers for a strategy; its executions, order changes and marks go to the recorder."""
         self._recorders[strategy] = recorder
 
-    def choose_sources(self, sources: Sequence[Source], instruments: dict[str, Instrument]) -> None:
+    def choose_sources(
+        self, sources: Sequence[Source], instruments: dict[str, Instrument], *, more_may_come: bool = False
+    ) -> None:
         """Choose one match source for each instrument that has none yet (EXECUTION 3).
 
-        Raises: UnknownInstrument; ConfigError for a match_on that nothing serves, a side's bars without a spread, a
-        currency that a margin account cannot convert.
+        Raises: UnknownInstrument; ConfigError for a currency that a margin account cannot convert, and, unless
+        more_may_come, for a match_on that nothing serves and a side's bars without a spread.
         """
+        self._known, self._more_may_come = instruments, more_may_come
         candidates: dict[str, list[Candidate]] = {}
         for source in sources:
             if source.instrument not in self._sources:
@@ -148,8 +155,10 @@ class SimulatedBroker:
                 self._open(instrument, chosen)
                 continue
             self._without_source[name] = chosen
-            if wanted is not None or any(
-                c.kind == "bar" and c.name.endswith((" bid", " ask")) for c in candidates[name]
+            self._reject_waiting(name, chosen)
+            if not more_may_come and (
+                wanted is not None
+                or any(c.kind == "bar" and c.name.endswith((" bid", " ask")) for c in candidates[name])
             ):
                 mistakes.append(f"{name}: {chosen}")
         mistakes.extend(self._list_missing_paths())
@@ -166,6 +175,9 @@ class SimulatedBroker:
             ticks=_ZERO if isinstance(slippage, BasisPointSlippage) else slippage.ticks,
             fraction=slippage.basis_points / 10_000 if isinstance(slippage, BasisPointSlippage) else _ZERO,
         )
+        for ledger in self._book.ledgers.values():
+            if ledger.instrument.id == instrument.id:  # of orders that waited for this market
+                ledger.lane = self._engine.lanes[instrument.id]
         self._sources[instrument.id] = chosen
         self._charges[instrument.id] = charge
         self._without_source.pop(instrument.id, None)
@@ -340,10 +352,10 @@ class SimulatedBroker:
             self.run_postponed(command, ts)
 
     def _accept(self, order: WorkingOrder, ts: int) -> None:
-        lane = self._engine.lanes.get(order.instrument)
+        lane = self._engine.lanes.get(order.instrument) or self._open_waiting(order.instrument)
         if lane is None:
             reason = self._without_source.get(order.instrument, "no series of it is read by this run")
-            self._reject(order, ts, f"{order.instrument} cannot be matched: {reason}")
+            self._reject(order, ts, _say_unmatched(order.instrument, reason))
             return
         lane.take_until(ts)
         ledger = self._find_ledger(order)
@@ -358,6 +370,24 @@ class SimulatedBroker:
         self._book.reserve(order, ledger, charge)
         self._tell(order, ts)
         self._engine.arrive(order, ts)
+
+    def _open_waiting(self, name: str) -> Lane | None:
+        """A lane that holds orders of an instrument whose series may still show themselves, None where none may."""
+        instrument = self._known.get(name)
+        if instrument is None or not self._more_may_come or name in self._without_source:
+            return None
+        self._instruments[name] = instrument
+        self._charges[name] = make_charge(self.settings.commission, instrument)
+        return self._engine.open_waiting_lane(instrument, self._charges[name])
+
+    def _reject_waiting(self, name: str, reason: str) -> None:
+        """What has shown itself of an instrument cannot be matched: orders that waited for it need it now."""
+        lane = self._engine.lanes.get(name)
+        if isinstance(lane, WaitingLane):
+            for order in lane.refuse_all(_say_unmatched(name, reason)):
+                self._book.release(order, self._find_ledger(order))
+                self._reject(order, self._timeline.now, _say_unmatched(name, reason))
+            self._refresh_due()
 
     def _reject(self, order: WorkingOrder, ts: int, reason: str) -> None:
         order.move(_STATE_REJECTED, reason)
@@ -491,3 +521,7 @@ class SimulatedBroker:
         ledgers = self._book.ledgers
         held = {key: ledgers[key].position for key in sorted(ledgers) if not ledgers[key].position.is_flat}
         return Account(self.name, self.settings.account, dict(self._book.cash), held)
+
+
+def _say_unmatched(instrument: str, reason: str) -> str:
+    return f"{instrument} cannot be matched: {reason}"

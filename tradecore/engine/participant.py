@@ -113,8 +113,14 @@ class BrokerParticipant(Protocol):
         """Open a ledger for a strategy; its executions and marks go to the recorder."""
         ...
 
-    def choose_sources(self, sources: Sequence[Source], instruments: dict[str, Instrument]) -> None:
-        """Choose one match source per instrument that has none yet (EXECUTION 3)."""
+    def choose_sources(
+        self, sources: Sequence[Source], instruments: dict[str, Instrument], *, more_may_come: bool = False
+    ) -> None:
+        """Choose one match source per instrument that has none yet (EXECUTION 3).
+
+        sources: all that is known of these instruments by now; called again when there is more. more_may_come: feeds
+        are read that declare no series, so what an instrument lacks may still show itself: that is no mistake yet.
+        """
         ...
 
     def is_source(self, kind: str, name: str) -> bool:

@@ -25,18 +25,15 @@ import anyio
 import msgspec
 from anyio.lowlevel import checkpoint
 
-from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
-from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.phase import Phase, PhaseChanged
-from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
-from tradecore.domain.trade_tick import TradeTick
 from tradecore.engine.command import Command
 from tradecore.engine.event_queue import EventQueue
 from tradecore.engine.message_bus import MessageBus
-from tradecore.engine.participant import NEVER, BrokerParticipant, BrokerReport, Progress, Source
+from tradecore.engine.participant import NEVER, BrokerParticipant, BrokerReport, Progress
+from tradecore.engine.source_register import MARKET_CLASSES, SourceRegister
 from tradecore.engine.subscription import Call, Handler, Route, Subscription, Subscriptions
 from tradecore.engine.timeline import Timeline
 from tradecore.errors import (
@@ -55,9 +52,6 @@ ROUNDS_LIMIT: Final = 1_000
 
 CLOSING_S: Final = 5.0
 """Seconds that closing feeds and brokers may take after a run, however it ended."""
-
-_CLASSES: Final = {"bar": Bar, "trade_tick": TradeTick, "quote_tick": QuoteTick, "depth": DepthSnapshot}
-_MARKET_CLASSES: Final = frozenset(_CLASSES.values())
 
 _PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
 _EXAMPLES: Final = _PACKAGE + "examples" + os.sep
@@ -132,6 +126,7 @@ class TradingEngine:
         self.failures: list[StrategyError] = []
         self._queue = queue
         self._brokers = sorted(brokers, key=lambda broker: broker.name)
+        self._sources = SourceRegister(self._brokers, instruments)
         self._strategies: dict[str, StrategyParticipant] = {}
         self._subscriptions = Subscriptions()
         self._progress = progress
@@ -146,8 +141,6 @@ class TradingEngine:
         self._stopping = False
         self._is_started = False
         self._is_plain = False
-        self._loading_lane: dict[tuple[str, str], int] = {}
-        self._mixed_sources: set[tuple[str, str]] = set()
 
     # ------------------------------------------------------------------------------------------ before and during
 
@@ -202,9 +195,9 @@ class TradingEngine:
             return lane
         lane, loaded, deliveries = await self._queue.attach(feed, self.timeline.now, self._mark)
         self._open_routes(lane)
-        self._choose_sources()
+        self._sources.declare([lane], self.timeline.now)
         if loaded:
-            self._load(lane, loaded)
+            self._sources.load(lane, loaded)
         self._push_late(lane, deliveries)
         return lane
 
@@ -223,7 +216,7 @@ class TradingEngine:
             for event_class in (OneTimeEvent, RepeatingEvent):
                 self._subscriptions.open_lane(lane, event_class, lane.series)
         else:
-            self._subscriptions.open_lane(lane, _CLASSES[lane.series.kind], _series_key(lane.series))
+            self._subscriptions.open_lane(lane, MARKET_CLASSES[lane.series.kind], _series_key(lane.series))
 
     # ------------------------------------------------------------------------------------------------------ the run
 
@@ -255,7 +248,7 @@ class TradingEngine:
         self._given = [command for command in self._given if not command.is_order]
         await self._rounds(self.timeline.now)
         self._given.extend(orders)
-        self._choose_sources()
+        self._sources.declare(self._queue.lanes, self.timeline.now)
         self._is_started = True
 
     async def _finish(self) -> None:
@@ -303,8 +296,9 @@ class TradingEngine:
 
     async def _run_window(self, window: Window) -> None:
         self._mark = window.mark
+        self._sources.begin_window()
         for lane, events in window.loads:
-            self._load(lane, events)
+            self._sources.load(lane, events)
         self._refresh_due()
         self.events_delivered += len(window.deliveries)
         route = None
@@ -479,6 +473,8 @@ class TradingEngine:
 
     async def _serve_brokers(self, ts: int) -> None:
         """Let brokers do their part of this instant, then deliver the reports that are due."""
+        if self._sources.due_ns <= ts:
+            self._sources.show_due(ts)
         for broker in self._brokers:
             while broker.due_ns <= ts:
                 broker.advance(ts)
@@ -509,7 +505,9 @@ class TradingEngine:
                 await self._strategy_raised(handler.owner, handler.label, error)
 
     def _refresh_due(self) -> None:
-        due = self._late[0][0] if self._late else NEVER
+        due = self._sources.due_ns
+        if self._late and self._late[0][0] < due:
+            due = self._late[0][0]
         for broker in self._brokers:
             if broker.due_ns < due:
                 due = broker.due_ns
@@ -530,52 +528,6 @@ class TradingEngine:
         if lane is None:
             lane = self._subscriptions.lane_of(event)
         return lane.rank if lane.rank is not None else rank_of(event, lane.feed.name, lane.number)
-
-    # ------------------------------------------------------------------------------------------------------- matching
-
-    def _choose_sources(self) -> None:
-        sources = [
-            Source(
-                lane.series.kind, lane.series.name, _instrument(lane.series), getattr(lane.feed, "made_by_run", False)
-            )
-            for lane in self._queue.lanes
-            if lane.rank is not None and not getattr(lane.feed, "is_timer", False)
-        ]
-        # What is not defined can be watched, but not traded: an order for it is refused at the call.
-        sources = [source for source in sources if source.instrument in self.instruments]
-        for broker in self._brokers:
-            broker.choose_sources(sources, self.instruments)
-
-    def _load(self, lane: Lane, events: list[Any]) -> None:
-        """Give brokers the events of a window that they match against."""
-        if lane.rank is not None:
-            if not getattr(lane.feed, "is_timer", False):
-                self._load_series(lane, lane.series.kind, lane.series.name, events)
-            return
-        parts: dict[tuple[str, str], list[Any]] = {}
-        for envelope in events:
-            event = envelope.event
-            if type(event) in _MARKET_CLASSES:
-                parts.setdefault((event.event_type, str(event.series)), []).append(event)
-        made_by_run = getattr(lane.feed, "made_by_run", False)
-        # In order of first appearance: a feed of several kinds gets the same match source at every batch size.
-        for (kind, name), part in parts.items():
-            if (kind, name) not in self._mixed_sources and part[0].instrument in self.instruments:
-                self._mixed_sources.add((kind, name))
-                for broker in self._brokers:
-                    source = Source(kind, name, part[0].instrument, made_by_run)
-                    broker.choose_sources([source], self.instruments)
-            self._load_series(lane, kind, name, part)
-
-    def _load_series(self, lane: Lane, kind: str, name: str, events: list[Any]) -> None:
-        # Of two feeds of one series only the first is matched: the same trade must not execute an order twice.
-        if self._loading_lane.setdefault((kind, name), lane.number) != lane.number:
-            return
-        if getattr(lane.feed, "made_by_run", False):
-            return
-        for broker in self._brokers:
-            if broker.is_source(kind, name):
-                broker.load(kind, name, events)
 
     # --------------------------------------------------------------------------------------------------------- errors
 
@@ -635,11 +587,6 @@ class TradingEngine:
 
 def _series_key(series: Any) -> Any:
     return BarType.parse(series.name) if series.kind == "bar" else series.name
-
-
-def _instrument(series: Any) -> str:
-    key = _series_key(series)
-    return key if isinstance(key, str) else str(key.instrument)
 
 
 def is_user_frame(filename: str) -> bool:

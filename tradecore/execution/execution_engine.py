@@ -27,6 +27,7 @@ from tradecore.execution.match_source import MatchSource
 from tradecore.execution.quote_lane import QuoteLane
 from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.trade_lane import TradeLane
+from tradecore.execution.waiting_lane import WaitingLane
 from tradecore.execution.working_order import WorkingOrder
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
@@ -108,13 +109,27 @@ class ExecutionEngine:
                 shift_buy=float(buy) if source.side == "bid" else 0.0,
                 shift_sell=-float(sell) if source.side == "ask" else 0.0,
             )
+        waiting = self.lanes.get(instrument.id)
+        self._place_lane(lane, charge)
+        for name in source.names:
+            self._by_series[source.kind, name] = lane
+        if isinstance(waiting, WaitingLane):
+            for order in waiting.release():
+                self.arrive(order, order.effective_ns)
+
+    def open_waiting_lane(self, instrument: Instrument, charge: Charge) -> Lane:
+        """Hold orders of an instrument until `open_lane`, because its series may still show themselves."""
+        lane = WaitingLane(instrument, self.rules, self)
+        self._place_lane(lane, charge)
+        return lane
+
+    def _place_lane(self, lane: Lane, charge: Charge) -> None:
+        instrument = lane.instrument
         self.lanes[instrument.id] = lane
         if self._only is not None and self._only.due_ns != NEVER:
             heappush(self._due, (self._only.due_ns, self._only.instrument.id))
         self._only = lane if len(self.lanes) == 1 else None
         self._charges[instrument.id] = charge
-        for name in source.names:
-            self._by_series[source.kind, name] = lane
 
     def is_source(self, kind: str, name: str) -> bool:
         """Whether this series is matched."""
