@@ -40,6 +40,7 @@ class OrderDesk:
         self.order_count = 0
         self._engine = engine
         self._timeline = engine.timeline
+        self._instruments = engine.instruments
         self._broker = default_broker
         self._money = money
         self._currency = currency
@@ -55,8 +56,8 @@ class OrderDesk:
             raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
         if order.state is not _INITIALIZED:
             raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
-        broker = self._get_broker(broker_name)
-        instrument = self.instrument(order.instrument)
+        broker = self.brokers.get(broker_name or self._broker or "") or self._get_broker(broker_name)
+        instrument = self._instruments.get(order.instrument) or self.instrument(order.instrument)
         if instrument.currency != self._currency:
             raise InvalidOrder(
                 f"{instrument.id} is priced in {instrument.currency}, the account of {self.name!r} in "

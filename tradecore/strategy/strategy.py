@@ -199,7 +199,8 @@ class Strategy:
 
         Raises: UnknownInstrument, InvalidOrder (off the increment ...), OrderError (submitted before).
         """
-        return self._bound("submit_order").orders.submit_order(order, broker)
+        host = self._host or self._bound("submit_order")
+        return host.orders.submit_order(order, broker)
 
     def cancel_order(self, order: Order) -> None:
         """Ask for an order to be cancelled. Raises: UnknownOrder when it is not open, as far as reported."""
