@@ -110,6 +110,7 @@ def target_of(series: Series) -> ImportSettings:
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(events=[TradeTick("X.Y", 0, 0, 1.0, 1.0, Aggressor.BUYER, "\r", 0)])
 @given(events=st.one_of(bars(), trades(), quotes(), depths()))
 async def test_an_exported_series_imports_bit_for_bit(ending: str, events: list[MarketEvent]) -> None:
     """The file says its zone and its stamp itself: nothing but the series is told to the import."""

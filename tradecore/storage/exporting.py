@@ -130,7 +130,8 @@ class _CsvWriter:
             raw = cast("IO[bytes]", self._closing.enter_context(packed))
         self._text = self._closing.enter_context(io.TextIOWrapper(raw, "utf-8", newline=""))
         self._columns = _COLUMNS[series.kind]
-        self._writer = csv.writer(self._text, lineterminator="\n")
+        # Lines end as RFC 4180 has it: csv quotes what holds a character of the line's end, and an id may hold either.
+        self._writer = csv.writer(self._text, lineterminator="\r\n")
         self._writer.writerow(self._columns)
 
     def write(self, events: Sequence[MarketEvent]) -> None:
