@@ -23,7 +23,7 @@ from tradecore.domain.instant import SECOND_NS
 from tradecore.errors import ConfigError, EngineStateError, RunningLoopError, StrategyError
 from tradecore.examples.sma_cross import SmaCross
 from tradecore.storage.open_storage import make_storage
-from tradecore.testing.builders import make_bars, make_instrument, make_ns
+from tradecore.testing.builders import make_bars, make_instrument, make_ns, make_quote_tick, make_trade_tick
 from tradecore.testing.scripted_feed import Gate, Pause, ScriptedFeed
 
 CONFIG = """\
@@ -369,21 +369,118 @@ async def test_a_cancelled_scope_gives_what_was_done_until_then(tmp_path: Path) 
     assert feed.is_closed
 
 
-async def test_stop_run_ends_early_in_good_order() -> None:
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 4, 1_024])
+async def test_stop_run_ends_the_run_with_the_turn_in_which_it_was_called(batch_size: int, is_async: bool) -> None:
+    """Three events at second 5, the first of which stops: the others are of the same turn, and so is the timer."""
+
     class Stops(Listens):
+        def on_start(self) -> None:
+            super().on_start()
+            self.add_repeating_timer("t", SECOND_NS, start=make_ns("2024-01-01T00:00:05"))
+
         def on_event(self, event: Any) -> None:
+            if event.event_type == "time_event":
+                self.heard.append(f"timer {event.ts_event // SECOND_NS % 60}")
+                return
             super().on_event(event)
-            if event.text == "1":
+            if event.text == "5":
                 self.stop_run()
 
         def on_stop(self) -> None:
             self.heard.append("stop")
+            self.stop_run()  # too late to mean anything
 
-    strategy = Stops(tc.feed([News(second, str(second)) for second in range(100)], name="own"))
-    result = await tc.run_backtest(strategies=strategy, batch_size=4)
-    assert result.status == "interrupted"
-    assert strategy.heard[-1] == "stop"
-    assert 2 <= len(strategy.heard) < 20
+    class AsyncStops(Stops):
+        async def on_event(self, event: Any) -> None:  # type: ignore[override]
+            super().on_event(event)
+
+    events = [News(second, str(second)) for second in range(100)]
+    events[6:6] = [News(5, "5b"), News(5, "5c")]
+    strategy = (AsyncStops if is_async else Stops)(tc.feed(events, name="own"))
+    result = await tc.run_backtest(strategies={"mine": strategy}, batch_size=batch_size, end=make_ns("2024-02-01"))
+    assert strategy.heard == ["0", "1", "2", "3", "4", "5", "5b", "5c", "timer 5", "stop"]
+    assert (result.status, result.counts["events"]) == ("complete", 9)
+    assert result.statistics.end_ns == make_ns("2024-01-01T00:00:05")
+    assert result.notes == ["stopped by mine at 2024-01-01T00:00:05Z"]
+
+
+async def test_a_run_that_is_stopped_in_on_start_delivers_nothing() -> None:
+    class Stops(Listens):
+        def on_start(self) -> None:
+            super().on_start()
+            self.stop_run()
+
+    strategy = Stops(tc.feed([News(1, "a")], name="own"))
+    result = await tc.run_backtest(strategies=strategy)
+    assert (result.status, result.counts["events"], strategy.heard) == ("complete", 0, [])
+
+
+class StopsWhileHolding(tc.Strategy):
+    """Buys at minute 2 and leaves a limit; at minute 5 it stops, asking for a cancel in the same turn."""
+
+    def __init__(self, *feeds: Any) -> None:
+        self.feeds = feeds
+        self.resting: tc.Order | None = None
+
+    def on_start(self) -> None:
+        for number, feed in enumerate(self.feeds):
+            self.add_event_feed(feed, str(number))
+
+    def on_event(self, event: Any) -> None:
+        minute = (event.ts_event - make_ns("2024-01-01")) // (60 * SECOND_NS)
+        if minute == 2 and self.resting is None:
+            self.submit_order(tc.Order.market("TEST.SIM", 1))
+            self.resting = self.submit_order(tc.Order.limit("TEST.SIM", 1, "50"))
+        if minute == 5 and self.resting is not None and not self.resting.pending_cancel:
+            self.cancel_order(self.resting)
+            self.submit_order(tc.Order.market("TEST.SIM", 1))
+            self.stop_run()
+
+
+@pytest.mark.parametrize("kind", ["bars", "pairs", "quotes", "trades"])
+async def test_what_comes_after_stop_run_changes_nothing_at_any_batch_size(kind: str, tmp_path: Path) -> None:
+    """From minute 6 on the price is 40: the limit at 50 would execute, the mark would fall, pairs would be crossed.
+
+    What is held at minute 5 is valued at 100: it was bought at 100 (bars open there), or half a spread from it.
+    """
+    closes = [100.0] * 5 + [40.0] * 40
+
+    def make_feeds() -> list[Any]:
+        if kind == "bars":
+            return [tc.feed(make_bars(closes), name="bars")]
+        if kind == "pairs":
+            bids, asks = make_bars(closes, bar_type="TEST.SIM 1m bid"), make_bars(closes, bar_type="TEST.SIM 1m ask")
+            crossed = make_bars([39.0] * 30, start="2024-01-01T00:15", bar_type="TEST.SIM 1m ask")
+            return [tc.feed([*bids[:3], *bids[4:]], name="bid"), tc.feed([*asks[:15], *crossed], name="ask")]
+        times = [make_ns("2024-01-01") + (n + 1) * 60 * SECOND_NS for n in range(45)]
+        if kind == "quotes":
+            made = [make_quote_tick(ts, price - 0.01, price + 0.01) for ts, price in zip(times, closes, strict=True)]
+            return [tc.feed(made, name="quotes")]
+        return [
+            tc.feed([make_trade_tick(ts, price, 50.0) for ts, price in zip(times, closes, strict=True)], name="trades")
+        ]
+
+    ran = [
+        await tc.run_backtest(
+            strategies=StopsWhileHolding(*make_feeds()),
+            instruments=[make_instrument()],
+            brokers={"sim": MARGIN},
+            batch_size=size,
+            runs_dir=tmp_path / str(size),
+        )
+        for size in (1, 3, 1_024)
+    ]
+    first = ran[0]
+    assert first.status == "complete"
+    assert first.counts["orders"] == 3
+    assert [one.digests for one in ran[1:]] == [first.digests] * 2
+    assert [one.statistics.to_dict() for one in ran[1:]] == [first.statistics.to_dict()] * 2
+    assert [one.notes for one in ran[1:]] == [first.notes] * 2
+    assert first.statistics.end_ns == make_ns("2024-01-01T00:05")
+    assert abs(first.statistics.net_profit) <= Decimal("0.04")
+    if kind == "pairs":  # minute 4 of the bid is missing; the crossed pairs from minute 16 on never happened
+        assert first.notes[0] == "sim TEST.SIM: 1 half pairs"
 
 
 # ---------------------------------------------------------------------------------------------------------- failures

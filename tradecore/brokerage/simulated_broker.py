@@ -328,8 +328,13 @@ class SimulatedBroker:
         self._refresh_due()
 
     def finish(self, ts: int) -> None:
-        """The run ended at this instant: what waits for a bar takes effect, what is held gets a last mark."""
+        """The run ended at this instant: what waits for a bar takes effect, what is held gets a last mark.
+
+        What is loaded of later instants never happens.
+        """
         self.advance(ts)
+        for lane in self._engine.lanes.values():
+            lane.take_until(ts)
         self._instant = ts
         self._engine.end_run(ts)
         for ledger in self._book.ledgers.values():

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
+from operator import length_hint
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -104,7 +105,10 @@ class _Raised(msgspec.Struct):
 
 
 class TradingEngine:
-    """Runs strategies over feeds with brokers. One engine is one run."""
+    """Runs strategies over feeds with brokers. One engine is one run.
+
+    events_delivered: so far. failures: of strategies. stopped_by: the strategy that ended the run by `stop_run`.
+    """
 
     def __init__(
         self,
@@ -124,6 +128,7 @@ class TradingEngine:
         self.phase: Phase | None = None
         self.events_delivered = 0
         self.failures: list[StrategyError] = []
+        self.stopped_by: str | None = None
         self._queue = queue
         self._brokers = sorted(brokers, key=lambda broker: broker.name)
         self._sources = SourceRegister(self._brokers, instruments)
@@ -139,6 +144,7 @@ class TradingEngine:
         self._raised: _Raised | None = None
         self._task: object | None = None
         self._stopping = False
+        self._is_finishing = False
         self._is_started = False
         self._is_plain = False
 
@@ -184,8 +190,20 @@ class TradingEngine:
 
     @property
     def was_stopped(self) -> bool:
-        """Whether somebody asked the run to end early."""
+        """Whether somebody outside the run asked it to end early."""
         return self._stopping
+
+    def stop_after_turn(self, strategy: str) -> None:
+        """End the run with the present turn, as this strategy wishes. Raises: EngineStateError outside a callback."""
+        self.give(strategy, "stop_run", partial(self._note_stop, strategy))
+
+    async def _note_stop(self, strategy: str) -> None:
+        if self.stopped_by is None and not self._is_finishing:
+            self.stopped_by = strategy
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._stopping or self.stopped_by is not None
 
     async def attach(self, feed: Any) -> Lane:
         """A lane for a feed. Added while running it starts after `now` and keeps its rank at every instant."""
@@ -252,7 +270,8 @@ class TradingEngine:
         self._is_started = True
 
     async def _finish(self) -> None:
-        if self.settings.end_ns is not None and not self._stopping and self.timeline.now < self.settings.end_ns:
+        self._is_finishing = True
+        if self.settings.end_ns is not None and not self._is_ending and self.timeline.now < self.settings.end_ns:
             self.timeline.advance_to(self.settings.end_ns)
         for broker in self._brokers:
             broker.finish(self.timeline.now)
@@ -268,7 +287,7 @@ class TradingEngine:
         """Phase B: history, in order, to its end. A live run calls this very coroutine."""
         await self._change_phase(Phase.B_REPLAY)
         await self._rounds(self.timeline.now)
-        while not self._stopping:
+        while not self._is_ending:
             window = await self._queue.next_window()
             if window is None:
                 break
@@ -327,6 +346,9 @@ class TradingEngine:
             elif self._given:
                 await self._rounds(ts)
             # Else nothing is left of this instant but deliveries, and those are what the stretch is for.
+            if self.stopped_by is not None:  # the rest of the window never happens, neither here nor at the brokers
+                self.events_delivered -= length_hint(rest) + (event is not None)
+                return
             self._refresh_due()
         for broker in self._brokers:
             broker.end_window(window.mark)

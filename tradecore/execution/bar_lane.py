@@ -88,6 +88,8 @@ class BarLane(Lane):
 
     def end_run(self, ts: int) -> None:
         """Bars that never came have opened nothing: what waited for them takes effect."""
+        if self.pairing is not None:
+            self.pairing.end_window(ts)
         while self._postponed:
             self._run_first_postponed()
         self.rescan()

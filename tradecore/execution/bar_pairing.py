@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tradecore.domain.bar import Bar
+from tradecore.domain.instant import MAX_NS
 
 
 class BarPairing:
@@ -21,6 +22,7 @@ class BarPairing:
         self.crossed_pairs = 0
         self._bids: list[Bar] = []
         self._asks: list[Bar] = []
+        self._crossed: list[int] = []  # ends of this window's crossed pairs
 
     def add(self, name: str, bars: Sequence[Bar]) -> tuple[list[Bar], list[Bar]]:
         """Take bars of one series in; the new pairs, in order."""
@@ -37,10 +39,13 @@ class BarPairing:
             for bid, ask in pairs
             if bid.open <= ask.open and bid.close <= ask.close and bid.high <= ask.high and bid.low <= ask.low
         ]
-        self.crossed_pairs += len(pairs) - len(sound)
+        if len(sound) < len(pairs):
+            kept = {bid.ts_event for bid, _ in sound}
+            self._crossed += [bid.ts_event for bid, _ in pairs if bid.ts_event not in kept]
         return [bid for bid, _ in sound], [ask for _, ask in sound]
 
-    def end_window(self) -> None:
-        """No partner comes any more for what is left."""
-        self.half_pairs += len(self._bids) + len(self._asks)
-        self._bids, self._asks = [], []
+    def end_window(self, until: int = MAX_NS) -> None:
+        """No partner comes any more for what is left. until: the run ended at this instant, the rest never happened."""
+        self.half_pairs += len([bar for bar in (*self._bids, *self._asks) if bar.ts_event <= until])
+        self.crossed_pairs += len([end for end in self._crossed if end <= until])
+        self._bids, self._asks, self._crossed = [], [], []

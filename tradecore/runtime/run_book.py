@@ -99,6 +99,8 @@ class RunBook:
             for instrument, source in sorted(getattr(broker, "match_sources", {}).items())
         }
         self._note_match_counts(brokers)
+        if self._engine.stopped_by is not None:
+            self.notes.append(f"stopped by {self._engine.stopped_by} at {format_ns(self._engine.timeline.now)}")
         counts = {
             "events": self._engine.events_delivered,
             "orders": sum(host.orders.order_count for host in self.hosts),

@@ -12,7 +12,8 @@ from tradecore.analytics.performance_statistics import PerformanceStatistics
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """Results of a run.
 
-    status: "complete", or "interrupted" when it was asked to stop early (then everything is as of the stop).
+    status: "complete", also when a strategy ended it with stop_run (a note says so); "interrupted" when it was asked
+    from outside to stop early (then everything is as of the stop).
     run_folder: where the files are; None when nothing was kept. statistics: all strategies together; strategies: each
     one. counts: events, orders, executions and more. digests: sha256 of what must be the same for the same input, by
     file. match_sources: what orders were matched against, by "broker instrument". notes: what a reader must know.

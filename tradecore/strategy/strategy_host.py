@@ -256,9 +256,8 @@ class StrategyHost:
         return self._analyzer.statistics(now)
 
     def stop_run(self) -> None:
-        """End the run early."""
-        self._engine.check_in_turn("stop_run")
-        self._engine.request_stop()
+        """End the run with this turn."""
+        self._engine.stop_after_turn(self.name)
 
     # ----------------------------------------------------------------------------------------------------- reports
 
