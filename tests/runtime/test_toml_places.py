@@ -70,6 +70,11 @@ def test_a_key_that_stands_there_twice_is_found_at_its_second_place(text: str, p
     assert (found.first_duplicate, found.duplicate_place) == (path, place)
 
 
+def test_a_quoted_key_that_holds_what_none_may_ends_the_scan() -> None:
+    """tomllib refuses the text as well, and its words are the ones to show."""
+    assert find_toml_places("a = 1\n'\x1f' = 2").keys == {("a",): Place(1, 1)}
+
+
 @pytest.mark.parametrize(
     "text", ["", "\n\n", "[", "[a", "a", "a =", 'a = "', "a = [1", "a = {b", "= 1", "a = '''x", "]"]
 )

@@ -40,7 +40,8 @@ def find_toml_places(text: str) -> TomlPlaces:
     that of ("name",) as well.
     """
     scanner = _Scanner(text.replace("\r\n", "\n"))
-    with suppress(IndexError):  # the text breaks off inside a value: what was found so far is right, tomllib complains
+    # The text breaks off, or a quoted key holds what none may: what was found so far is right, tomllib complains.
+    with suppress(IndexError, tomllib.TOMLDecodeError):
         scanner.scan_document()
     return TomlPlaces(scanner.keys, scanner.first_duplicate, scanner.duplicate_place)
 
