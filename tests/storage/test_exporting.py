@@ -38,7 +38,10 @@ ids = st.one_of(st.none(), st.text(st.characters(codec="utf-8", exclude_characte
 @st.composite
 def bars(draw: st.DrawFn) -> list[MarketEvent]:
     result: list[MarketEvent] = []
-    for end in sorted(draw(st.lists(instants, min_size=1, max_size=5, unique=True))):
+    # Whole minutes: bars that lie nearer than their step are refused at import.
+    minutes = st.integers(-140_000_000, 150_000_000)
+    for minute in sorted(draw(st.lists(minutes, min_size=1, max_size=5, unique=True))):
+        end = minute * 60 * 10**9
         low, opens, closes, high = sorted(draw(st.tuples(prices, prices, prices, prices)))
         received = draw(instants)
         result.append(Bar(BAR_TYPE, end, received, opens, high, low, closes, draw(sizes), draw(flags)))
