@@ -168,6 +168,19 @@ def test_a_strategy_that_raises_is_exit_1_and_the_traceback_ends_at_its_line(
     assert (Path(value["run_folder"]) / "executions.jsonl").stat().st_size > 0  # what was done until then
 
 
+def test_a_strategy_that_stops_the_run_on_purpose_is_exit_0_and_named(
+    tradecore: Tradecore, write_config: WriteConfig, read_json: ReadJson
+) -> None:
+    """What it did until then is complete; an interruption comes from outside."""
+    config = write_config(STRATEGY.format(at_100="self.stop_run()"))
+    result = tradecore("run", config)
+    assert result.exit_code == 0, result.output
+    assert ": complete" in result.stdout
+    assert "note: stopped by Mine at 2000-" in result.stdout
+    value = read_json(tradecore("run", config, "--json"))
+    assert (value["status"], value["exit_code"], value["counts"]["events"]) == ("complete", 0, 100)
+
+
 def test_a_strategy_that_cannot_be_made_is_shown_the_same_way(tradecore: Tradecore, write_config: WriteConfig) -> None:
     code = STRATEGY.format(at_100="pass").replace("self.bar_type, self.seen = bar_type, 0", "raise KeyError('x')")
     result = tradecore("run", write_config(code))

@@ -251,7 +251,10 @@ class Strategy:
         return self._bound("name").name
 
     def stop_run(self) -> None:
-        """End the run early, in good order, after the present window of events."""
+        """End the run early, in good order, with the present turn: nothing later is delivered or executed.
+
+        What it did until then is complete, and says who ended it.
+        """
         self._bound("stop_run").stop_run()
 
     def _bound(self, what: str) -> StrategyHost:
