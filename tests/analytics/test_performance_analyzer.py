@@ -347,3 +347,41 @@ def test_a_position_carried_into_a_record_cannot_be_carried_twice(make_analyzer:
     assert analyzer.statistics().net_profit == 10
     with pytest.raises(StatisticsError, match="has begun"):
         analyzer.carry("sim", BrokerSource.SIMULATED, held, 5, 110.0)
+
+
+@pytest.mark.parametrize("marks", [4, 40_000])
+def test_an_account_that_is_used_late_counts_from_the_start(make_analyzer: Any, make_ledger: Any, marks: int) -> None:
+    """Bought 10 at 100 with 1000 USD; at 120, then at 110: 100 of 1200. With 9000 more: 100 of 10200.
+
+    Of 40,000 marks most are folded by then. At 121 the fall is over, at 115.95 the next is half as deep in money.
+    """
+    analyzer = make_analyzer()
+    ledger = make_ledger(analyzer)
+    ledger.execute(10, 100, 1)
+    prices = [120.0] * (marks // 2) + [110.0] * (marks // 4) + [121.0] + [115.95] * (marks // 4 - 1)
+    ledger.mark(list(range(2, marks + 2)), prices)
+    assert analyzer.statistics().max_drawdown_fraction == pytest.approx(100 / 1200)
+    analyzer.open_account("other", Decimal(9_000))
+    analyzer.open_account("other", Decimal(9_000))
+    assert analyzer.statistics().initial_capital == 10_000
+    assert analyzer.statistics().max_drawdown == 100
+    assert analyzer.statistics().max_drawdown_fraction == pytest.approx(100 / 10_200)
+    with pytest.raises(StatisticsError, match="account 'other' starts with 9000"):
+        analyzer.open_account("other", Decimal(1))
+
+
+def test_a_run_without_a_start_begins_where_it_is_told_and_one_with_a_start_does_not(
+    make_analyzer: Any, make_ledger: Any
+) -> None:
+    """The first execution is on day 3; somebody asked before, which must not matter."""
+    for start_ns, expected in ((None, DAY_NS), (7, 7)):
+        analyzer = make_analyzer(start_ns=start_ns)
+        assert analyzer.statistics().start_ns == start_ns
+        analyzer.begin(DAY_NS)
+        analyzer.begin(2 * DAY_NS)
+        ledger = make_ledger(analyzer)
+        ledger.execute(1, 100, 3 * DAY_NS)
+        ledger.mark([4 * DAY_NS], [90.0])
+        s = analyzer.statistics()
+        assert (s.start_ns, s.end_ns) == (expected, 4 * DAY_NS)
+        assert s.drawdown.start_ns in (expected, 3 * DAY_NS)

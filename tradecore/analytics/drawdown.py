@@ -80,6 +80,16 @@ class DrawdownTracker:
         """
         return _deeper_relative(self._deepest_relative, self._current(None))
 
+    def add_capital(self, amount: float) -> None:
+        """The initial capital was more by this: falls are fractions of more equity.
+
+        Of the falls that are over, the deepest in money and the deepest as a fraction are known; the deeper of the two
+        stands for all of them.
+        """
+        self._initial += amount
+        self._deepest = _with_capital(self._deepest, amount)
+        self._deepest_relative = _deeper_relative(_with_capital(self._deepest_relative, amount), self._deepest)
+
     def clone(self) -> DrawdownTracker:
         """A tracker that goes on from here by itself."""
         return copy(self)
@@ -100,3 +110,10 @@ class DrawdownTracker:
 
 def _deeper_relative(one: Drawdown, other: Drawdown) -> Drawdown:
     return other if (other.fraction or 0.0) > (one.fraction or 0.0) else one
+
+
+def _with_capital(fall: Drawdown, amount: float) -> Drawdown:
+    """The same fall of an equity that was higher by an amount."""
+    if not fall.fraction:
+        return fall
+    return msgspec.structs.replace(fall, fraction=fall.money / (fall.money / fall.fraction + amount))

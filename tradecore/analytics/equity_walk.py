@@ -41,6 +41,10 @@ class EquityWalk:
         else:
             self._take(*self._merge([lay_out(segments) for segments in parts]))
 
+    def add_capital(self, amount: float) -> None:
+        """See DrawdownTracker.add_capital."""
+        self._tracker.add_capital(amount)
+
     def to_tracker(self) -> DrawdownTracker:
         """The tracker as if the open instant were over."""
         tracker = self._tracker.clone()

@@ -41,9 +41,9 @@ class PerformanceAnalyzer:
     """The record of one strategy over all its brokers.
 
     strategy: its name. accounts: initial capital by account (the broker's name), in `currency`; two strategies on one
-    account name the same account, and their sum counts its capital once. start_ns: when the run starts; without it the
-    first execution's time stands for it. session: of the days on which equity is read (EXECUTION 10), as an Instrument
-    has it; "24x7" reads at UTC midnights.
+    account name the same account, and their sum counts its capital once. start_ns: when the run starts; without it
+    `begin` says so, else the first execution's time stands for it. session: of the days on which equity is read
+    (EXECUTION 10), as an Instrument has it; "24x7" reads at UTC midnights.
     """
 
     def __init__(
@@ -158,6 +158,29 @@ class PerformanceAnalyzer:
         self._ledgers[self._open_ledger(broker, source, position)].add_marks((ts,), (price,))
         self._pending += 1
         self._settle(ts)
+
+    def open_account(self, account: str, capital: Decimal) -> None:
+        """The strategy executed at one more account: its capital counts, as if it had been there from the start.
+
+        Raises: StatisticsError for another capital of an account that is there.
+        """
+        known = self._accounts.get(account)
+        if known is not None:
+            if known != capital:
+                raise StatisticsError(
+                    f"account {account!r} starts with {known} and was opened again with {capital}; one of them is wrong"
+                )
+            return
+        self._accounts[account] = capital
+        self._ahead = None
+        if self._walked is not None:
+            self._walked.add_capital(float(capital))
+
+    def begin(self, ts: int) -> None:
+        """The run's first event is of this instant: a run that was given no start starts here."""
+        if self._start_ns is None:
+            self._ahead = None  # somebody asked before anything happened
+            self._settle(ts)
 
     def settle(self, ts: int) -> None:
         """The run has come to this instant: time elapsed counts up to it, traded or not."""

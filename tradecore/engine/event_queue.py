@@ -43,6 +43,7 @@ class EventQueue:
 
     batch_size: events asked of a feed per await. start_ns, end_ns: events outside are never delivered. order_by:
     "delivery" (received time first) or "event" (the spec's literal order; refused together with delays elsewhere).
+    first_ns: event time of the first event that is no timer's, None before it is known.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class EventQueue:
         self._numbers = 0
         self._last_delivery: int | None = None
         self._last_mark: int | None = None
-        self._has_begun = False
+        self.first_ns: int | None = None
 
     @property
     def lanes(self) -> list[Lane]:
@@ -126,8 +127,8 @@ class EventQueue:
             for lane in self._lanes:
                 if not lane.finished and lane.remaining < self._batch_size:
                     await self._refill(lane)
-            if not self._has_begun:
-                self._begin_timers()
+            if self.first_ns is None:
+                self._begin()
             mark = self._mark()
             if mark is None:
                 return self._last_window()
@@ -142,14 +143,13 @@ class EventQueue:
                 if not lane.finished and self._horizon(lane) == mark:
                     await self._refill(lane)
 
-    def _begin_timers(self) -> None:
+    def _begin(self) -> None:
         """A run without a start begins with its first event, and so do timers that were given no start of their own."""
-        first = min((lane.held[lane.taken].ts_event for lane in self._lanes if lane.remaining), default=None)
-        if first is not None:
-            self._has_begun = True
+        self.first_ns = min((lane.held[lane.taken].ts_event for lane in self._lanes if lane.remaining), default=None)
+        if self.first_ns is not None:
             for lane in self._timers:
                 if getattr(lane.feed, "waits_for_data", False):
-                    lane.feed.begin_after(first)
+                    lane.feed.begin_after(self.first_ns)
 
     def _mark(self) -> int | None:
         """Instant before which all is complete, or None when no historical feed can hold anything back."""

@@ -108,6 +108,7 @@ class TradingEngine:
     """Runs strategies over feeds with brokers. One engine is one run.
 
     events_delivered: so far. failures: of strategies. stopped_by: the strategy that ended the run by `stop_run`.
+    on_begin: called once, before anything is delivered, with the time of the first event (int nanoseconds).
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class TradingEngine:
         self.events_delivered = 0
         self.failures: list[StrategyError] = []
         self.stopped_by: str | None = None
+        self.on_begin: Callable[[int], None] | None = None
         self._queue = queue
         self._brokers = sorted(brokers, key=lambda broker: broker.name)
         self._sources = SourceRegister(self._brokers, instruments)
@@ -291,6 +293,9 @@ class TradingEngine:
             window = await self._queue.next_window()
             if window is None:
                 break
+            if self.on_begin is not None and self._queue.first_ns is not None:
+                self.on_begin(self._queue.first_ns)
+                self.on_begin = None
             await self._run_window(window)
             self._tell_progress(done=False)
             await checkpoint()
