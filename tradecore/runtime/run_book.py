@@ -7,7 +7,7 @@ Never:    awaits: so what was done is kept whole, however the run ended.    DESI
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -49,10 +49,12 @@ class RunBook:
         self._engine = engine
         self._instruments = instruments
         self._analyzers: dict[str, PerformanceAnalyzer] = {}
+        self._brokers: dict[str, str | None] = {}
         self._settings = {n: b for n, b in plan.brokers.items() if isinstance(b, SimulatedBrokerSettings)}
         run_id = compute_run_id(plan.name, compute_fingerprint(plan.description))
         self.folder: RunFolder = open_run_folder(plan.runs_folder, run_id, trace=plan.trace)
         engine.bus.subscribe(StrategyError, self._note_failure)
+        engine.on_begin = self._begin
 
     def open_strategy(self, name: str, broker: str | None) -> PerformanceAnalyzer:
         """The analyzer of a strategy, with the money of the account that its orders go to."""
@@ -68,11 +70,19 @@ class RunBook:
             session=sessions.pop() if len(sessions) == 1 else "24x7",
         )
         self._analyzers[name] = analyzer
+        self._brokers[name] = broker
         return analyzer
 
     def recorder(self, strategy: str, broker: str) -> Recorder:
         """Who keeps what one broker does for one strategy."""
-        return Recorder(self, self._analyzers[strategy], broker)
+        analyzer, settings = self._analyzers[strategy], self._settings.get(broker)
+        if settings is None or analyzer.currency not in settings.cash or broker == self._brokers[strategy]:
+            return Recorder(self, analyzer, broker)
+        return GuestRecorder(self, analyzer, broker, settings.cash[analyzer.currency])
+
+    def _begin(self, ts: int) -> None:
+        for analyzer in self._analyzers.values():
+            analyzer.begin(ts)
 
     def _note_failure(self, failure: StrategyError) -> None:
         facts = {"strategy": failure.strategy, "callback": failure.callback, "error": str(failure.__cause__)}
@@ -195,6 +205,21 @@ class Recorder:
         self._book.executions += 1
         self._write(execution)
         self._analyze(execution, before, after)
+
+
+class GuestRecorder(Recorder):
+    """Of a strategy at a broker that is not its own: that account's capital counts once something executed there."""
+
+    def __init__(self, book: RunBook, analyzer: PerformanceAnalyzer, broker: str, capital: Decimal) -> None:
+        super().__init__(book, analyzer, broker)
+        self._open_account: Callable[[], None] | None = partial(analyzer.open_account, broker, capital)
+
+    def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
+        """See Recorder."""
+        if self._open_account is not None:
+            self._open_account()
+            self._open_account = None
+        super().record_execution(execution, before, after)
 
 
 def add_up(statistics: Mapping[str, PerformanceStatistics]) -> PerformanceStatistics:
