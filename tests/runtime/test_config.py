@@ -282,7 +282,30 @@ def test_cash_in_another_currency_than_the_instruments_is_refused_unless_it_conv
     mistakes = find_mistakes(MINIMAL + usd, "brokers.sim.cash={EUR=5}")
     assert [m.key for m in mistakes] == ["brokers.sim.cash.EUR", "brokers.sim.cash"]
     assert "IBM.NYSE is priced in USD" in mistakes[1].problem
-    assert parse_config(MINIMAL + usd + eurusd, ["brokers.sim.cash={EUR=5}"]).brokers["sim"].cash == {"EUR": Decimal(5)}
+    both = parse_config(MINIMAL + usd + eurusd, ["brokers.sim.cash={USD=1,EUR=5}"])
+    assert both.brokers["sim"].cash == {"USD": Decimal(1), "EUR": Decimal(5)}
+
+
+def test_an_instrument_that_a_strategy_names_is_priced_in_the_money_of_its_account() -> None:
+    """Else the first order would be refused in the middle of the run; watching others is nobody's mistake."""
+    gbp = (
+        '[[instruments]]\nid = "EURGBP.FX"\nprice_increment = 1\nquantity_increment = 1\n'
+        'currency = "GBP"\nbase_currency = "EUR"\n'
+    )
+    text = MINIMAL.replace("IBM.NYSE 1d last", "EURGBP.FX 1d bid") + gbp
+    mistake = find_one(text, "brokers.sim.cash={EUR=5,GBP=5}")  # there is a way from one to the other
+    assert (mistake.code, mistake.key, mistake.line) == ("TC-CFG-023", "strategies[0].params.bar_type", 6)
+    assert "EURGBP.FX is priced in GBP" in mistake.problem
+    assert "is in EUR, the first currency of brokers.sim.cash" in mistake.problem
+    assert "write cash = { GBP = 100000 } below [brokers.sim]" in mistake.help
+    parse_config(text, ["brokers.sim.cash={GBP=5,EUR=5}"])
+    other = '\n[brokers.pounds]\ntype = "simulated"\naccount = "cash"\ncash = { GBP = 1000 }\n'
+    parse_config(text + other, ["strategies[0].broker=pounds", "brokers.sim.cash={EUR=5}"])
+    usd = '[[instruments]]\nid = "IBM.NYSE"\nprice_increment = 1\nquantity_increment = 1\ncurrency = "USD"\n'
+    watched = '[[instruments]]\nid = "EURUSD.FX"\nprice_increment = 1\nquantity_increment = 1\n'
+    parse_config(MINIMAL + usd + gbp + watched + 'currency = "USD"\nbase_currency = "EUR"\n')
+    bundled = MINIMAL + '\n[data]\nbundled = ["IBM"]\n'  # its definition comes with it
+    assert find_one(bundled, "brokers.sim.cash={EUR=5}").key == "strategies[0].params.bar_type"
 
 
 def test_the_order_by_event_time_is_refused_together_with_delays() -> None:

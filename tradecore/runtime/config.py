@@ -163,7 +163,8 @@ class _ConfigReader:
         config_checks.check_brokers(good, brokers, known, log)
         config_checks.check_delay_laws(good, log)
         config_checks.check_currencies(good, brokers, instruments, log)
-        return check_strategies(good, strategies, brokers, known, log)
+        currencies = config_checks.list_instrument_currencies(good, instrument_count)
+        return check_strategies(good, strategies, brokers, known, currencies, log)
 
     # ------------------------------------------------------------------------------------------------------- tables
 

@@ -125,13 +125,19 @@ def list_known_instruments(good: Good, count: int) -> list[str] | None:
     paths = [("instruments", i, "id") for i in range(count)]
     if not paths or any(path not in good for path in paths):
         return None
-    return list(dict.fromkeys([*(good[path] for path in paths), *_list_bundled_ids(good)]))
+    return list(dict.fromkeys([*(good[path] for path in paths), *(bundled.id for bundled in _list_bundled(good))]))
 
 
-def _list_bundled_ids(good: Good) -> list[str]:
-    """Instrument ids of the bundled symbols that this configuration names."""
+def list_instrument_currencies(good: Good, count: int) -> dict[str, str]:
+    """What instruments are priced in, by id; of those whose definition is sound and stands here or is bundled."""
+    defined = [good[key] for key in (("instruments", i) for i in range(count)) if key in good]
+    return {instrument.id: instrument.currency for instrument in (*_list_bundled(good), *defined)}
+
+
+def _list_bundled(good: Good) -> list[Instrument]:
+    """Instruments of the bundled symbols that this configuration names."""
     known = bundled_symbols()
-    return [bundled_instrument(symbol).id for symbol in good.get(("data", "bundled"), ()) if symbol in known]
+    return [bundled_instrument(symbol) for symbol in good.get(("data", "bundled"), ()) if symbol in known]
 
 
 def check_brokers(good: Good, names: Iterable[str], known: list[str] | None, log: MistakeLog) -> None:
