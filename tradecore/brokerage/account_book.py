@@ -185,7 +185,10 @@ class AccountBook:
         cash, currency = self.cash, execution.commission_currency
         held = cash.get(currency, _ZERO)
         cash[currency] = (held - paid if order.is_buy else held + paid) - execution.commission
-        self._release(order, ledger, quantity)
+        if order.is_buy:
+            ledger.open_buys -= quantity
+        else:
+            ledger.open_sells -= quantity
         if order.reserved:
             left = order.reserved * order.remaining / (order.remaining + quantity)
             self._set_reserved(order, ledger, left)

@@ -296,7 +296,11 @@ class SimulatedBroker:
                 engine.match(due)
             elif commanded <= ts:
                 self._instant = commanded
-                self._take_effect(commands.popleft(), commanded)
+                command = commands.popleft()
+                if command.word == "submit":
+                    self._accept(command.order, commanded)
+                elif command.order.is_finished or not engine.postpone(command.order, commanded, command):
+                    self.run_postponed(command, commanded)
             else:
                 break
         self._refresh_due()
@@ -349,12 +353,6 @@ class SimulatedBroker:
         self.due_ns = reported if reported < due else due  # noqa: FURB136  (twice per order: min() costs three times this)
 
     # ---------------------------------------------------------------------------------------------- taking effect
-
-    def _take_effect(self, command: _Command, ts: int) -> None:
-        if command.word == "submit":
-            self._accept(command.order, ts)
-        elif command.order.is_finished or not self._engine.postpone(command.order, ts, command):
-            self.run_postponed(command, ts)
 
     def _accept(self, order: WorkingOrder, ts: int) -> None:
         lane = self._engine.lanes.get(order.instrument) or self._open_waiting(order.instrument)
