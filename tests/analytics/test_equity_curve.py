@@ -95,7 +95,7 @@ def test_memory_does_not_grow_with_marks_and_the_drawdown_stays_exact(make_analy
             tracemalloc.reset_peak()
     tracemalloc.stop()
     s = analyzer.statistics()
-    assert s.equity_grid_ns == 600 * SECOND_NS  # 300,000 minutes in cells of ten are 30,000; of one they are too many
+    assert s.equity_grid_ns == 3_600 * SECOND_NS  # 300,000 minutes are 5,000 hours; the next narrower cell is a minute
     assert len(s.equity_curve) <= POINTS_MAX
     assert s.drawdown == tracker.deepest
     assert s.max_drawdown > 4900
@@ -117,7 +117,7 @@ def test_ledgers_share_one_width(make_analyzer: Any, make_ledger: Any, monkeypat
     second.execute(1, 1, 200 * MINUTE_NS)
     second.mark([i * MINUTE_NS for i in range(201, 400)], [1.0] * 199)
     s = analyzer.statistics()
-    assert s.equity_grid_ns == 600 * SECOND_NS
+    assert s.equity_grid_ns == 3_600 * SECOND_NS
     assert len(s.equity_curve) <= 50
-    assert s.split_by("instrument")["B.X"].equity_grid_ns == 600 * SECOND_NS
+    assert s.split_by("instrument")["B.X"].equity_grid_ns == 3_600 * SECOND_NS
     assert s.net_profit == 199

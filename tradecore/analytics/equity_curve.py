@@ -22,13 +22,13 @@ from typing import Final
 
 import msgspec
 
-from tradecore.domain.instant import MAX_NS, SECOND_NS
+from tradecore.domain.instant import MAX_NS, MIN_NS, SECOND_NS
 from tradecore.domain.trading_session import TradingSession, parse_session
 
 POINTS_MAX: Final = 2**15
 """Points that the curves of one analyzer keep before the grid coarsens: 24 bytes each, 0.8 MB in all."""
 
-WIDTHS: Final = tuple(seconds * SECOND_NS for seconds in (1, 10, 60, 600, 3_600, 21_600, 86_400))
+WIDTHS: Final = tuple(seconds * SECOND_NS for seconds in (1, 60, 3_600, 21_600, 86_400))
 """Widths of a cell, ns: a second to a day, each a whole number of the one before, so that cells nest."""
 
 Columns = tuple[list[int], list[float], list[float]]
@@ -99,11 +99,12 @@ class LedgerCurve:
     The last point stays outside of the arrays, because a later mark of its instant or cell takes its place.
     """
 
-    __slots__ = ("_session", "last", "longs", "shorts", "times", "width_ns")
+    __slots__ = ("_close", "_session", "last", "longs", "shorts", "times", "width_ns")
 
     def __init__(self, session: TradingSession, width_ns: int = 0) -> None:
         """session: its closes are kept at any width. width_ns: of a cell; 0 keeps every point."""
         self._session = session
+        self._close = MIN_NS  # the first close of the session at or after the newest point that asked
         self.width_ns = width_ns
         self.times, self.longs, self.shorts = array("q"), array("d"), array("d")
         self.last: tuple[int, float, float] | None = None
@@ -178,37 +179,40 @@ class LedgerCurve:
         self.last = (times[-1], longs[-1], shorts[-1])
 
     def _append_cells(self, segments: Sequence[Segment]) -> None:
-        # The same, computing a profit only where a point stays.
-        times: list[int] = [] if self.last is None else [self.last[0]]
-        begin = len(times)
+        # The same, segment by segment, computing a profit only where a point may stay: a cell holds several segments.
+        keep_times, keep_longs, keep_shorts = self.times.append, self.longs.append, self.shorts.append
+        ts, long, short = self.last if self.last is not None else (segments[0].times[0], 0.0, 0.0)
+        is_empty = self.last is None  # nothing stands in the open cell yet
+        until = self._find_cell_end(ts)
         for segment in segments:
-            times += segment.times
-        ends = self._find_cell_ends(times)
-        longs: list[float] = []
-        shorts: list[float] = []
-        upcoming = iter(segments)
-        segment, stop = segments[0], begin
-        for i in ends:
-            if i >= stop:
-                while i >= stop:
-                    segment = next(upcoming)
-                    begin, stop = stop, stop + len(segment.times)
-                prices, base, slope, is_long, other = (
-                    segment.prices, segment.base, segment.slope, segment.is_long, segment.other,
-                )  # fmt: skip
-            elif i < begin:  # the last point of before ended its cell
-                assert self.last is not None
-                longs.append(self.last[1])
-                shorts.append(self.last[2])
-                continue
-            held = base + slope * prices[i - begin]
-            longs.append(held if is_long else other)
-            shorts.append(other if is_long else held)
-        self.times.extend([times[i] for i in ends])
-        self.longs.extend(longs)
-        self.shorts.extend(shorts)
-        segment = segments[-1]
-        self.last = (times[-1], *segment.compute_profits(segment.prices[-1]))
+            times, prices, base, slope, other = (
+                segment.times, segment.prices, segment.base, segment.slope, segment.other,
+            )  # fmt: skip
+            newest, start = times[-1], 0
+            while True:
+                first = times[start]
+                if first > until:  # the point that stands is the last of its cell
+                    if not is_empty:
+                        keep_times(ts)
+                        keep_longs(long)
+                        keep_shorts(short)
+                    until = self._find_cell_end(first)
+                is_empty = False
+                start = len(times) if newest <= until else bisect_right(times, until, start)
+                ts, held = times[start - 1], base + slope * prices[start - 1]
+                long, short = (held, other) if segment.is_long else (other, held)
+                if ts == newest and start == len(times):
+                    break
+        self.last = (ts, long, short)
+
+    def _find_cell_end(self, ts: int) -> int:
+        # A cell is (start, end]: a mark at midnight is the last of the day that ends there. It ends early at a close.
+        end = -(-ts // self.width_ns) * self.width_ns
+        if self._session.text == "24x7":  # its closes are UTC midnights: cells end there anyway
+            return end
+        if ts > self._close or self._close == MIN_NS:
+            self._close = self._session.compute_next_close_ns(ts - 1)
+        return min(end, self._close)
 
     def _find_cell_ends(self, times: list[int]) -> list[int]:
         # Where the last point of each cell stands, but for the last cell. A cell is (start, end]: a mark at midnight is

@@ -61,17 +61,20 @@ class EquityWalk:
     def _walk_alone(self, segments: Sequence[Segment]) -> None:
         # One ledger: profit moves with the price, so a segment whose highest and lowest price set no mark is passed.
         tracker, open_ns, open_profit = self._tracker, self._open_ns, self._open_profit
+        peak, trough = tracker.peak, tracker.trough
         for segment in segments:
             times, prices, base, slope, other = (
                 segment.times, segment.prices, segment.base, segment.slope, segment.other,
             )  # fmt: skip
-            if open_ns is not None and times[0] != open_ns:
+            if (open_profit >= peak or open_profit < trough) and open_ns is not None and times[0] != open_ns:
                 tracker.track(open_ns, open_profit)
+                peak, trough = tracker.peak, tracker.trough
             if len(times) > 1:
                 one, two = base + slope * max(prices) + other, base + slope * min(prices) + other
-                if one >= tracker.peak or two >= tracker.peak or one < tracker.trough or two < tracker.trough:
+                if one >= peak or two >= peak or one < trough or two < trough:
                     profits = [base + slope * price + other for price in prices]
                     tracker.track_all(zip(times[:-1], profits, strict=False))
+                    peak, trough = tracker.peak, tracker.trough
             open_ns, open_profit = times[-1], base + slope * prices[-1] + other
         self._open_ns, self._open_profit = open_ns, open_profit
         if segments:

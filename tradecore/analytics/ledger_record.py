@@ -192,13 +192,17 @@ class LedgerRecord:
         self._position = after
         self._lay_course(after)
         # An execution is a mark at its own price: it is what the market last paid.
-        self._add_segment((ts,), (float(execution.price),))
+        self.add_marks((ts,), (float(execution.price),))
 
     def add_marks(self, times: Sequence[int], prices: Sequence[float]) -> None:
         """Prices at ascending instants; the sequences are kept. Raises: StatisticsError for one in the past."""
         if times[0] < self.last_ns:
             self._refuse(times[0])
-        self._add_segment(times, prices)
+        if self.last_ns == MIN_NS:
+            self._begin(times[0])
+        self.last_ns = times[-1]
+        self._price = prices[-1]
+        self.segments.append(Segment(times, prices, self._base, self._slope, self._is_long, self._other))
 
     def fold(self, count: int) -> None:
         """Forget the first `count` segments: they are in the curve now. A snapshot keeps the old list."""
@@ -255,14 +259,10 @@ class LedgerRecord:
         self._slope = slope
         self._other = float(other.realised - other.commission)
 
-    def _add_segment(self, times: Sequence[int], prices: Sequence[float]) -> None:
-        if self.last_ns == MIN_NS:
-            self.first_ns = times[0]
-            if self._carried is not None:
-                (self._long_held if self._carried.quantity > 0 else self._short_held).starts.insert(0, times[0])
-        self.last_ns = times[-1]
-        self._price = prices[-1]
-        self.segments.append(Segment(times, prices, self._base, self._slope, self._is_long, self._other))
+    def _begin(self, ts: int) -> None:
+        self.first_ns = ts
+        if self._carried is not None:
+            (self._long_held if self._carried.quantity > 0 else self._short_held).starts.insert(0, ts)
 
     def _open_trade(self) -> OpenTrade:
         position = self._position

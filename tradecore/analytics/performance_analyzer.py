@@ -103,15 +103,10 @@ class PerformanceAnalyzer:
         """
         if not times:
             return
-        count = len(times)
-        for start in range(0, count, PENDING_MAX) if count > PENDING_MAX else (0,):
-            part = (times, prices) if count <= PENDING_MAX else (
-                times[start : start + PENDING_MAX], prices[start : start + PENDING_MAX],
-            )  # fmt: skip
-            self._waiting.append((instrument, *part, broker))
-            self._waiting_marks += len(part[0])
-            if self._waiting_marks > PENDING_MAX:
-                self._take_waiting()
+        self._waiting.append((instrument, times, prices, broker))
+        self._waiting_marks += len(times)
+        if self._waiting_marks > PENDING_MAX:
+            self._take_waiting()
 
     def _take_waiting(self) -> None:
         """Take in what was recorded, in order; all in a row, where this code costs half as much."""
@@ -131,9 +126,12 @@ class PerformanceAnalyzer:
                     ts = execution.ts_event
                 else:
                     instrument, times, prices, broker = record
-                    self._find_ledger(instrument, broker).add_marks(times, prices)
-                    self._pending += len(times)
-                    ts = times[-1]
+                    ledger, count, ts = self._find_ledger(instrument, broker), len(times), times[-1]
+                    if count <= PENDING_MAX:
+                        ledger.add_marks(times, prices)
+                        self._pending += count
+                    else:
+                        self._take_long(ledger, times, prices)
                 if ts > last_ns:
                     last_ns = ts
         finally:
@@ -144,6 +142,15 @@ class PerformanceAnalyzer:
                 self._settle(last_ns)
         while self._pending > PENDING_MAX:
             self._fold()
+
+    def _take_long(self, ledger: LedgerRecord, times: Sequence[int], prices: Sequence[float]) -> None:
+        """More marks in one call than may wait: part by part, laid out in between."""
+        for start in range(0, len(times), PENDING_MAX):
+            part = times[start : start + PENDING_MAX]
+            ledger.add_marks(part, prices[start : start + PENDING_MAX])
+            self._pending += len(part)
+            while self._pending > PENDING_MAX:
+                self._fold()
 
     def carry(self, broker: str, source: BrokerSource, position: Position, ts: int, price: float) -> None:
         """Begin a ledger with what is held already (a resumed run), valued at this price at this instant.
