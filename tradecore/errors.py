@@ -19,8 +19,7 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     │   └── FeedMismatch        a feed that does not suit what is to be made of it
     ├── EngineError
     │   ├── EngineStateError    a call that the engine cannot take in its present state
-    │   ├── TurnLimitExceeded   a thousand rounds at one instant
-    │   └── NotLiveYet
+    │   └── TurnLimitExceeded   a thousand rounds at one instant
     ├── StrategyError           a strategy raised; the original is `__cause__`
     ├── StorageError
     │   ├── StorageUnavailable  cannot be opened (missing driver, not a database, corrupt, no permission)
@@ -165,10 +164,6 @@ class EngineStateError(EngineError):
 
 class TurnLimitExceeded(EngineError):
     """Orders and reports went back and forth a thousand times at one instant."""
-
-
-class NotLiveYet(EngineError):
-    """An order for a real broker before phase D."""
 
 
 class StrategyError(TradecoreError):

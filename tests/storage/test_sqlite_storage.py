@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -319,9 +320,17 @@ async def test_verify_finds_ids_that_another_program_doubled(tmp_path: Path) -> 
 
 async def test_cancelling_connect_leaves_no_thread_and_no_open_file(tmp_path: Path) -> None:
     """Warnings are errors here: a connection that nobody closed would fail this test when it is collected."""
+    before = set(threading.enumerate())
     for delay in (0.0, 0.0005, 0.002):
         storage = SqliteStorage(tmp_path / "m.db")
         with anyio.move_on_after(delay):
             await storage.connect()
         await storage.disconnect()
+        for thread in set(threading.enumerate()) - before:  # told to end; it may need a moment for its last statement
+            thread.join(5.0)
+            assert not thread.is_alive()
     await fill(tmp_path / "m.db", [make_quote(1)])
+    storage = SqliteStorage(tmp_path / "m.db")
+    await storage.connect()
+    assert [info.rows for info in await storage.list_series()] == [1]
+    await storage.disconnect()

@@ -185,9 +185,7 @@ class LedgerCurve:
         is_empty = self.last is None  # nothing stands in the open cell yet
         until = self._find_cell_end(ts)
         for segment in segments:
-            times, prices, base, slope, other = (
-                segment.times, segment.prices, segment.base, segment.slope, segment.other,
-            )  # fmt: skip
+            times = segment.times
             newest, start = times[-1], 0
             while True:
                 first = times[start]
@@ -199,8 +197,8 @@ class LedgerCurve:
                     until = self._find_cell_end(first)
                 is_empty = False
                 start = len(times) if newest <= until else bisect_right(times, until, start)
-                ts, held = times[start - 1], base + slope * prices[start - 1]
-                long, short = (held, other) if segment.is_long else (other, held)
+                ts = times[start - 1]
+                long, short = segment.compute_profits(segment.prices[start - 1])
                 if ts == newest and start == len(times):
                     break
         self.last = (ts, long, short)

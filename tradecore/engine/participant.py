@@ -74,16 +74,13 @@ class Recorder(Protocol):
         ...
 
 
-class BrokerParticipant(Protocol):
-    """A broker, as the engine sees it. All but the async methods are sync, hence whole or not at all."""
+class BrokerCommands(Protocol):
+    """What every broker takes, whoever drives it. Commands keep their order: a cancel never overtakes its submit."""
 
     name: str
-    source: BrokerSource
-    due_ns: int
-    """The earliest instant at which there is something to do or to report; NEVER when there is none."""
 
     async def connect(self) -> None:
-        """Open what it needs."""
+        """Open what it needs. Raises what the venue's side raises, translated."""
         ...
 
     async def disconnect(self) -> None:
@@ -91,11 +88,14 @@ class BrokerParticipant(Protocol):
         ...
 
     async def submit_order(self, order: Order) -> None:
-        """Take charge of an order, decided now. Returns at once; what the venue says comes as reports."""
+        """Take charge of an order, decided now. Returns at once; what the venue says comes as reports.
+
+        Raises: InvalidOrder for what no such broker can take.
+        """
         ...
 
     async def cancel_order(self, order: Order) -> None:
-        """Take charge of a cancel, decided now. It never overtakes its submit."""
+        """Take charge of a cancel, decided now. Raises: UnknownOrder for an order it never had, or that is finished."""
         ...
 
     async def update_order(
@@ -106,8 +106,16 @@ class BrokerParticipant(Protocol):
         price: Decimal | None = None,
         stop_price: Decimal | None = None,
     ) -> None:
-        """Take charge of a change, decided now. quantity is the absolute total."""
+        """Take charge of a change, decided now; quantity is the absolute total. Raises: UnknownOrder, InvalidOrder."""
         ...
+
+
+class BrokerParticipant(BrokerCommands, Protocol):
+    """A broker, as the engine sees it. All but the async methods are sync, hence whole or not at all."""
+
+    source: BrokerSource
+    due_ns: int
+    """The earliest instant at which there is something to do or to report; NEVER when there is none."""
 
     def attach(self, strategy: str, recorder: Recorder) -> None:
         """Open a ledger for a strategy; its executions and marks go to the recorder."""

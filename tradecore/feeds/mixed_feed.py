@@ -40,7 +40,6 @@ class MixedFeed(BaseFeed):
         self._lanes = [lane for lane in lanes if lane not in self._timers]
         self._merged: list[Any] = []
         self._taken = 0
-        self._is_drained = False
         self._last_received: int | None = None
 
     async def next_batch(self, limit: int) -> list[Any]:

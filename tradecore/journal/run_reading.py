@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,33 +16,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from tradecore.domain.execution import Execution
-from tradecore.domain.order import OrderSide, OrderType, TimeInForce
-from tradecore.domain.order_state import OrderState
+from tradecore.domain.order import OrderSnapshot
 from tradecore.errors import RunFolderError
 from tradecore.journal.run_folder import FORMAT, RUN_FILE, STATISTICS_FILE
 
 _Record = TypeVar("_Record")
-
-
-class OrderRecord(msgspec.Struct, frozen=True, gc=False):
-    """A line of orders.jsonl: an order as it stood after the change at ts_event (fields of OrderSnapshot)."""
-
-    ts_event: int
-    order_id: str
-    strategy: str
-    broker: str
-    instrument: str
-    side: OrderSide
-    order_type: OrderType
-    quantity: Decimal
-    price: Decimal | None
-    stop_price: Decimal | None
-    time_in_force: TimeInForce
-    state: OrderState
-    filled_quantity: Decimal
-    average_price: Decimal | None
-    reason: str | None
-    ts_decided: int
 
 
 class LoadedRun(msgspec.Struct, frozen=True):
@@ -58,9 +35,9 @@ class LoadedRun(msgspec.Struct, frozen=True):
     statistics: dict[str, Any] | None
     problems: list[str]
 
-    def iterate_orders(self) -> Iterator[OrderRecord]:
-        """The order changes, in order of happening. Raises: RunFolderError naming file and line."""
-        return _iterate(self.path / "orders.jsonl", OrderRecord)
+    def iterate_orders(self) -> Iterator[OrderSnapshot]:
+        """The order after each of its changes, in order of happening. Raises: RunFolderError naming file and line."""
+        return _iterate(self.path / "orders.jsonl", OrderSnapshot)
 
     def iterate_executions(self) -> Iterator[Execution]:
         """The executions, in order of happening. Raises: RunFolderError naming file and line."""

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
-from tradecore.analytics.performance_statistics import PerformanceStatistics
+from tradecore.analytics.performance_statistics import PerformanceStatistics, add_statistics
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.domain.execution import Execution
 from tradecore.domain.instant import format_ns
@@ -102,7 +102,7 @@ class RunBook:
         for name, analyzer in self._analyzers.items():
             analyzer.settle(self._engine.timeline.now)
             statistics[name] = analyzer.statistics()
-        total = add_up(statistics)
+        total = add_statistics([one for _, one in sorted(statistics.items())])
         match_sources = {
             f"{broker.name} {instrument}": source
             for broker in brokers
@@ -220,12 +220,3 @@ class GuestRecorder(Recorder):
             self._open_account()
             self._open_account = None
         super().record_execution(execution, before, after)
-
-
-def add_up(statistics: Mapping[str, PerformanceStatistics]) -> PerformanceStatistics:
-    """All strategies together."""
-    total: PerformanceStatistics | None = None
-    for name in sorted(statistics):
-        total = statistics[name] if total is None else total + statistics[name]
-    assert total is not None, "a run has at least one strategy"
-    return total
