@@ -17,6 +17,17 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     │   ├── FeedFinished
     │   ├── FeedOverflow        a push into a full feed whose policy is FAIL
     │   └── FeedMismatch        a feed that does not suit what is to be made of it
+    ├── FeedDataError           a frame of a venue that cannot be read; it is kept aside, the feed goes on
+    ├── VenueError
+    │   ├── VenueUnreachable    no connection: no such host, refused, TLS, no answer
+    │   ├── VenueRefused        the handshake was answered with a refusal (401, 403, 418, 429 ...)
+    │   ├── VenueNotRunning     a call that needs the venue's connections while `run` is not running
+    │   ├── SubscriptionRefused
+    │   │   └── UnknownSymbol
+    │   ├── SubscriptionTimeout a subscription that was never acknowledged
+    │   ├── VenueRequestFailed  a question that was answered with an error, or not at all
+    │   │   └── VenueRateLimited
+    │   └── HistoryNotOffered   the venue has no such past
     ├── EngineError
     │   ├── EngineStateError    a call that the engine cannot take in its present state
     │   └── TurnLimitExceeded   a thousand rounds at one instant
@@ -149,6 +160,91 @@ class FeedOverflow(FeedError):
 
 class FeedMismatch(FeedError):
     """A source that cannot make the bars asked for: another instrument, another price, a step that does not divide."""
+
+
+# ---------------------------------------------------------------------------------------------------------- venues
+
+
+class FeedDataError(TradecoreError, ValueError):
+    """A frame that cannot be read, or with a value that no market can have. The frame is kept aside, the feed goes on."""
+
+    exit_code = 5
+
+
+class VenueError(TradecoreError):
+    """A venue that does not do what was asked of it."""
+
+    exit_code = 5
+
+
+class VenueUnreachable(VenueError):
+    """No connection could be made; says what was tried, how often, and the last reason."""
+
+    def __init__(self, url: str, attempts: int, reason: str) -> None:
+        tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        super().__init__(
+            f"{url} cannot be reached after {tried}: {reason}. Check the url, the network and the venue's status page"
+        )
+        self.url, self.attempts, self.reason = url, attempts, reason
+
+
+class VenueRefused(VenueError):
+    """The venue answered the handshake with a refusal that trying again does not change."""
+
+    def __init__(self, url: str, status: int, reason: str) -> None:
+        super().__init__(f"{url} refused the connection with status {status}: {reason}")
+        self.url, self.status, self.reason = url, status, reason
+
+
+class VenueNotRunning(VenueError):
+    """A call that needs the venue's connections, outside of `run`."""
+
+    def __init__(self, venue: str, call: str) -> None:
+        super().__init__(f"{venue}.{call} needs the venue's connections; start {venue}.run in a task group first")
+        self.venue, self.call = venue, call
+
+
+class SubscriptionRefused(VenueError):
+    """The venue does not give this stream."""
+
+    def __init__(self, venue: str, stream: object, reason: str) -> None:
+        super().__init__(f"{venue} refused the subscription to {stream}: {reason}")
+        self.venue, self.stream, self.reason = venue, stream, reason
+
+
+class UnknownSymbol(SubscriptionRefused):
+    """The venue does not know this instrument."""
+
+
+class SubscriptionTimeout(VenueError):
+    """The venue never acknowledged a subscription; the stream is not subscribed."""
+
+    def __init__(self, venue: str, stream: object, seconds: float) -> None:
+        super().__init__(
+            f"{venue} did not acknowledge the subscription to {stream} within {seconds:g} s; "
+            "the venue may be overloaded: try again, or raise ack_timeout_s"
+        )
+        self.venue, self.stream, self.seconds = venue, stream, seconds
+
+
+class VenueRequestFailed(VenueError):
+    """A question to a venue that was answered with an error, or not at all (status 0)."""
+
+    def __init__(self, venue: str, request: str, status: int, reason: str) -> None:
+        super().__init__(f"{venue} answered {request} with {status or 'nothing'}: {reason}")
+        self.venue, self.request, self.status, self.reason = venue, request, status, reason
+
+
+class VenueRateLimited(VenueRequestFailed):
+    """The venue refuses questions for a while. retry_after_s: how long it asked to be left alone."""
+
+    def __init__(self, venue: str, request: str, status: int, reason: str, retry_after_s: float) -> None:
+        super().__init__(venue, request, status, reason)
+        self.retry_after_s = retry_after_s
+
+
+class HistoryNotOffered(VenueError):
+    """The venue has no such past; what is missing must come from the store, or is declared missing."""
 
 
 # ---------------------------------------------------------------------------------------------------------- engine
