@@ -84,7 +84,7 @@ class NullRecorder:
     def record_execution(self, execution: Any, before: Any, after: Any) -> None:
         """Not kept."""
 
-    def record_order(self, order: Any, ts_event: int) -> None:
+    def record_order(self, order: Any) -> None:
         """Not kept."""
 
     def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:

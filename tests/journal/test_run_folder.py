@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
@@ -26,7 +27,7 @@ FACTS = {"config": {"quantity": Decimal("1.50")}, "seed": 7, "match_sources": {"
 
 def fill(folder: RunFolder, order: OrderSnapshot, execution: Execution, count: int = 1) -> None:
     for ts in range(count):
-        folder.record_order(order, ts)
+        folder.record_order(replace(order, ts_event=ts))
         folder.record_execution(execution)
 
 
@@ -96,7 +97,7 @@ def test_digests_see_orders_and_executions_and_not_events_of_note(order: OrderSn
     fill(two, order, execution)
     two.record_event("note", 1)
     assert one.digests == two.digests
-    two.record_order(order, 2)
+    two.record_order(replace(order, ts_event=2))
     assert one.digests["run"] != two.digests["run"]
     assert one.digests["executions"] == two.digests["executions"]
 
@@ -214,7 +215,7 @@ FULL_DISK = """
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
     try:
         for ts in range(5_000):
-            folder.record_order(order.snapshot(), ts)
+            folder.record_order(order.snapshot(ts))
     except RunFolderError as error:
         print(ts, error)
         folder.finish("failed", facts={"seed": 7}, error=str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tradecore.domain.execution import Execution
 from tradecore.domain.order import OrderSnapshot
@@ -17,7 +18,7 @@ from tradecore.journal.run_reading import load_run
 def path(tmp_path: Path, order: OrderSnapshot, execution: Execution) -> Path:
     folder = open_run_folder(tmp_path, "run")
     for ts in range(5):
-        folder.record_order(order, ts)
+        folder.record_order(replace(order, ts_event=ts))
         folder.record_execution(execution)
     folder.finish("complete", facts={"seed": 1}, statistics={"trades": 0})
     return tmp_path / "run"

@@ -109,8 +109,8 @@ class LedgerRecord:
 
     __slots__ = (
         "_base", "_carried", "_flips", "_head", "_is_long", "_is_whole", "_long", "_long_held", "_opened_ns", "_other",
-        "_position", "_price", "_short", "_short_held", "_slope", "_slopes", "_trade_profit", "curve", "first_ns",
-        "key", "last_ns", "segments",
+        "_position", "_price", "_short", "_short_held", "_slope", "_slopes", "_trade_profit", "_waiting_ns", "curve",
+        "first_ns", "key", "last_ns", "mark_count", "segments",
     )  # fmt: skip
 
     def __init__(self, key: LedgerKey, session: TradingSession, carried: Position) -> None:
@@ -118,7 +118,9 @@ class LedgerRecord:
         self.key = key
         self.curve = LedgerCurve(session)
         self.segments: list[Segment] = []
+        self.mark_count = 0  # in the segments
         self.first_ns, self.last_ns = 0, MIN_NS
+        self._waiting_ns: int | None = None  # of the newest execution, whose own mark is in no segment yet
         self._long, self._short, self._flips = SideTotals(), SideTotals(), SideTotals()
         self._position = carried
         self._trade_profit = ZERO
@@ -140,78 +142,104 @@ class LedgerRecord:
 
     def add_execution(self, execution: Execution, before: Position, after: Position) -> None:
         """One execution of this ledger, between these positions. Raises: StatisticsError when it is in the past."""
-        if execution.ts_event < self.last_ns:
-            self._refuse(execution.ts_event)
+        ts = execution.ts_event
+        if ts < self.last_ns:
+            self._refuse(ts)
+        if self._waiting_ns is not None:
+            self.settle_execution()
         held, now = before.quantity, after.quantity
         is_buy = execution.side is _SIDE_BUY
-        is_maker = execution.liquidity is _LIQUIDITY_MAKER
-        quantity, commission, ts = execution.quantity, execution.commission, execution.ts_event
-        value = quantity * execution.price
+        price, commission = execution.price, execution.commission
+        value = execution.quantity * price
         if after.multiplier != _ONE:
             value *= after.multiplier
         if execution.slippage:
             self._book_slippage(execution, held, now, after.multiplier)
         if not held or (held > 0) == is_buy:
-            totals = self._long if is_buy else self._short
+            counted = totals = self._long if is_buy else self._short
             totals.turnover += value
             totals.commission += commission
-            totals.add_execution(is_buy, is_maker)
-            if not held:
-                self._open(is_buy, ts, ZERO)
-            self._trade_profit -= commission
+            if held:
+                self._trade_profit -= commission
+            else:
+                self._open(is_buy, ts, -commission)
         elif not now or (now > 0) == (held > 0):
-            totals = self._long if held > 0 else self._short
+            counted = totals = self._short if is_buy else self._long
             realised = after.realised - before.realised
             totals.turnover += value
             totals.commission += commission
             totals.realised += realised
-            totals.add_execution(is_buy, is_maker)
             self._trade_profit += realised - commission
             if not now:
                 self._close(totals, ts)
         else:
-            closing, opening = (self._long, self._short) if held > 0 else (self._short, self._long)
-            closed, realised = abs(held), after.realised - before.realised
-            closed_value = closed * execution.price
-            if after.multiplier != _ONE:
-                closed_value *= after.multiplier
-            closing.turnover += closed_value
-            opening.turnover += value - closed_value
-            closing.realised += realised
-            closing.add_execution(is_buy, is_maker)
-            opening.add_execution(is_buy, is_maker)
-            self._flips.add_execution(is_buy, is_maker)
-            share = ZERO
-            if commission:
-                share = (commission * closed / quantity).quantize(_COMMISSION_STEP, ROUND_HALF_EVEN)
-                closing.commission += share
-                opening.commission += commission - share
-            self._trade_profit += realised - share
-            self._close(closing, ts)
-            self._open(is_buy, ts, share - commission)
+            counted = self._flips
+            self._book_flip(execution, before, after, value)
+        counted.add_execution(is_buy, execution.liquidity is _LIQUIDITY_MAKER)
         self._position = after
         self._lay_course(after)
         # An execution is a mark at its own price: it is what the market last paid.
-        self.add_marks((ts,), (float(execution.price),))
+        if self.last_ns == MIN_NS:
+            self._begin(ts)
+        self.last_ns = self._waiting_ns = ts
+        self._price = float(price)
+
+    def _book_flip(self, execution: Execution, before: Position, after: Position, value: Decimal) -> None:
+        """A close and an open at one instant."""
+        closed, commission, ts = abs(before.quantity), execution.commission, execution.ts_event
+        is_buy = execution.side is _SIDE_BUY
+        closing, opening = (self._short, self._long) if is_buy else (self._long, self._short)
+        realised = after.realised - before.realised
+        closed_value = closed * execution.price
+        if after.multiplier != _ONE:
+            closed_value *= after.multiplier
+        closing.turnover += closed_value
+        opening.turnover += value - closed_value
+        closing.realised += realised
+        share = ZERO
+        if commission:
+            share = (commission * closed / execution.quantity).quantize(_COMMISSION_STEP, ROUND_HALF_EVEN)
+            closing.commission += share
+            opening.commission += commission - share
+        self._trade_profit += realised - share
+        self._close(closing, ts)
+        self._open(is_buy, ts, share - commission)
 
     def add_marks(self, times: Sequence[int], prices: Sequence[float]) -> None:
         """Prices at ascending instants; the sequences are kept. Raises: StatisticsError for one in the past."""
-        if times[0] < self.last_ns:
-            self._refuse(times[0])
-        if self.last_ns == MIN_NS:
-            self._begin(times[0])
+        first = times[0]
+        if first < self.last_ns:
+            self._refuse(first)
+        waiting_ns = self._waiting_ns
+        if waiting_ns is not None:  # one segment for an execution and what came after it; at one instant the last counts
+            self._waiting_ns = None
+            if waiting_ns != first:
+                times, prices = [waiting_ns, *times], [self._price, *prices]
+        elif self.last_ns == MIN_NS:
+            self._begin(first)
         self.last_ns = times[-1]
         self._price = prices[-1]
+        self.mark_count += len(times)
         self.segments.append(Segment(times, prices, self._base, self._slope, self._is_long, self._other))
+
+    def settle_execution(self) -> None:
+        """Give the newest execution's own mark its segment; it needs one before anything else is asked of the record."""
+        if self._waiting_ns is not None:
+            mark = ((self._waiting_ns,), (self._price,))
+            self._waiting_ns = None
+            self.mark_count += 1
+            self.segments.append(Segment(*mark, self._base, self._slope, self._is_long, self._other))
 
     def fold(self, count: int) -> None:
         """Forget the first `count` segments: they are in the curve now. A snapshot keeps the old list."""
+        self.mark_count -= sum(len(segment.times) for segment in self.segments[:count])
         self.segments = self.segments[count:]
 
     def snapshot(self) -> LedgerSnapshot:
         """The ledger as it stands."""
         return LedgerSnapshot(
-            self.key, copy(self._long), copy(self._short), copy(self._flips), self._carried, self._head,
+            self.key, self._long.with_executions(self._flips), self._short.with_executions(self._flips),
+            copy(self._flips), self._carried, self._head,
             None if self._position.is_flat else self._open_trade(), self._long_held.snapshot(),
             self._short_held.snapshot(), self._price, self.first_ns, self.last_ns,
             self.curve.snapshot(), self.segments, len(self.segments),

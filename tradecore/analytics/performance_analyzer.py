@@ -69,7 +69,6 @@ class PerformanceAnalyzer:
         self._ledgers: list[LedgerRecord] = []
         self._by_broker: dict[tuple[str, str], int] = {}  # a broker has one source, so its name says it
         self._by_instrument: dict[str, list[int]] = {}
-        self._pending = 0
         self._waiting: list[Any] = []  # executions and marks as they were recorded, in order
         self._waiting_marks = 0
         self._walked: EquityWalk | None = None  # over everything that is in the curves
@@ -103,7 +102,7 @@ class PerformanceAnalyzer:
         """
         if not times:
             return
-        self._waiting.append((instrument, times, prices, broker))
+        self._waiting.append((broker, instrument, times, prices))
         self._waiting_marks += len(times)
         if self._waiting_marks > PENDING_MAX:
             self._take_waiting()
@@ -111,8 +110,10 @@ class PerformanceAnalyzer:
     def _take_waiting(self) -> None:
         """Take in what was recorded, in order; all in a row, where this code costs half as much."""
         waiting, self._waiting, self._waiting_marks = self._waiting, [], 0
+        if not waiting:
+            return
         by_broker, ledgers = self._by_broker, self._ledgers
-        taken, last_ns = 0, MIN_NS
+        taken = 0
         try:
             for record in waiting:
                 taken += 1
@@ -122,35 +123,36 @@ class PerformanceAnalyzer:
                     if number is None:
                         number = self._open_ledger(execution.broker, execution.source, before)
                     ledgers[number].add_execution(execution, before, after)
-                    self._pending += 1
-                    ts = execution.ts_event
                 else:
-                    instrument, times, prices, broker = record
-                    ledger, count, ts = self._find_ledger(instrument, broker), len(times), times[-1]
-                    if count <= PENDING_MAX:
+                    broker, instrument, times, prices = record
+                    number = by_broker.get((broker, instrument))
+                    ledger = ledgers[number] if number is not None else self._find_ledger(instrument, broker)
+                    if len(times) <= PENDING_MAX:
                         ledger.add_marks(times, prices)
-                        self._pending += count
                     else:
                         self._take_long(ledger, times, prices)
-                if ts > last_ns:
-                    last_ns = ts
         finally:
             self._waiting[:0] = waiting[taken:]  # one that was refused is not taken in, those after it still will be
+            for ledger in ledgers:
+                ledger.settle_execution()
+            last_ns = max((ledger.last_ns for ledger in ledgers), default=MIN_NS)
             if last_ns > MIN_NS:
                 first = waiting[0]
-                self._settle(first[0].ts_event if len(first) == 3 else first[1][0])  # where a run has no start
+                self._settle(first[0].ts_event if len(first) == 3 else first[2][0])  # where a run has no start
                 self._settle(last_ns)
-        while self._pending > PENDING_MAX:
+        self._fold_pending()
+
+    def _fold_pending(self) -> None:
+        while sum(ledger.mark_count for ledger in self._ledgers) > PENDING_MAX:
             self._fold()
 
     def _take_long(self, ledger: LedgerRecord, times: Sequence[int], prices: Sequence[float]) -> None:
         """More marks in one call than may wait: part by part, laid out in between."""
         for start in range(0, len(times), PENDING_MAX):
-            part = times[start : start + PENDING_MAX]
-            ledger.add_marks(part, prices[start : start + PENDING_MAX])
-            self._pending += len(part)
-            while self._pending > PENDING_MAX:
-                self._fold()
+            ledger.add_marks(times[start : start + PENDING_MAX], prices[start : start + PENDING_MAX])
+            for other in self._ledgers:
+                other.settle_execution()
+            self._fold_pending()
 
     def carry(self, broker: str, source: BrokerSource, position: Position, ts: int, price: float) -> None:
         """Begin a ledger with what is held already (a resumed run), valued at this price at this instant.
@@ -163,7 +165,6 @@ class PerformanceAnalyzer:
                 f"ledger {broker} {position.instrument} of {self.strategy!r} has begun; carry positions before the run"
             )
         self._ledgers[self._open_ledger(broker, source, position)].add_marks((ts,), (price,))
-        self._pending += 1
         self._settle(ts)
 
     def open_account(self, account: str, capital: Decimal) -> None:
@@ -254,7 +255,6 @@ class PerformanceAnalyzer:
             parts.append(segments)
             ledger.curve.extend(segments)
             ledger.fold(taken)
-            self._pending -= sum(len(segment.times) for segment in segments)
         if self._walked is None:
             self._walked = EquityWalk(self._make_tracker())
         self._walked.walk(parts)
@@ -262,7 +262,7 @@ class PerformanceAnalyzer:
         self._ahead = None
 
     def _find_cut(self) -> int:
-        counts = [sum(len(segment.times) for segment in ledger.segments) for ledger in self._ledgers]
+        counts = [ledger.mark_count for ledger in self._ledgers]
         most = max(counts)
         busiest, room = self._ledgers[counts.index(most)], (most + 1) // 2
         for segment in busiest.segments:

@@ -8,6 +8,7 @@ Never:    keeps executions: they are in the run folder.    Spec: Strategy Perfor
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from decimal import Context, Decimal, localcontext
 from typing import Final
 
@@ -71,6 +72,15 @@ class SideTotals(msgspec.Struct, gc=False):
             self.sells_maker += 1
         else:
             self.sells_taker += 1
+
+    def with_executions(self, others: SideTotals) -> SideTotals:
+        """A copy that counts the executions of others as well."""
+        total = copy(self)
+        total.buys_maker += others.buys_maker
+        total.buys_taker += others.buys_taker
+        total.sells_maker += others.sells_maker
+        total.sells_taker += others.sells_taker
+        return total
 
     def add_trade(self, profit: Decimal, held_ns: int) -> None:
         """Count one closed trade: its profit after commission, and how long it was held."""

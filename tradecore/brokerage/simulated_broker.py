@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from tradecore.brokerage.account_book import AccountBook
 from tradecore.brokerage.commission import make_charge
@@ -30,7 +31,7 @@ from tradecore.domain.account import Account
 from tradecore.domain.delay_law import DelayLaw, draw_key
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instrument import Instrument
-from tradecore.domain.order import Order, OrderReport, OrderSnapshot
+from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_state import OrderState
 from tradecore.domain.position import Position
 from tradecore.engine.participant import NEVER, BrokerReport, Recorder, Source
@@ -105,11 +106,13 @@ class SimulatedBroker:
         self._without_source: dict[str, str] = {}
         self._charges: dict[str, Charge] = {}
         self._recorders: dict[str, Recorder] = {}
-        self._reports = ReportQueue(is_delayed=not settings.latency.report.is_zero)
+        self._reports: list[BrokerReport] = []  # due since the instant at which they were made
+        self._delayed_reports = ReportQueue()
         self._commands: deque[_Command] = deque()
         self._orders: dict[str, WorkingOrder] = {}
         self._number = 0
         self._instant = 0
+        self._next_ns = NEVER  # due_ns, but for the reports that are due already
         latency = settings.latency
         self._submit_law = None if latency.submit.is_zero else latency.submit
         self._cancel_law = None if latency.cancel.is_zero else latency.cancel
@@ -275,6 +278,8 @@ class SimulatedBroker:
         if self._commands and self._commands[-1].due_ns > due:
             due = self._commands[-1].due_ns
         self._commands.append(_Command(due, word, order, quantity, price, stop_price))
+        if due < self._next_ns:
+            self._next_ns = due
         if due < self.due_ns:
             self.due_ns = due
 
@@ -303,17 +308,20 @@ class SimulatedBroker:
                     self.run_postponed(command, commanded)
             else:
                 break
-        self._refresh_due()
+        self._set_next(due if due < commanded else commanded)
 
     def take_reports(self, ts: int) -> list[BrokerReport]:
         """Reports due by this instant, in order, each handed out once."""
-        if self._reports.due_ns > ts:
-            return []
-        reports = self._reports.take(ts)
+        reports = self._reports
+        if self._report_law is not None:
+            reports = self._delayed_reports.take(ts)
+            self._set_next(min(self._next_ns, self._delayed_reports.due_ns))
+        elif reports:
+            self._reports = []
+            self.due_ns = self._next_ns
         for report in reports:
             if report.order.state.is_finished:
                 self._orders.pop(report.order.order_id, None)  # the strategy knows: it will not ask for it any more
-        self._refresh_due()
         return reports
 
     def value(self, ts: int) -> None:
@@ -347,10 +355,14 @@ class SimulatedBroker:
 
     def _refresh_due(self) -> None:
         due = self._engine.due_ns
-        if self._commands and self._commands[0].due_ns < due:
-            due = self._commands[0].due_ns
-        reported = self._reports.due_ns
-        self.due_ns = reported if reported < due else due  # noqa: FURB136  (twice per order: min() costs three times this)
+        self._set_next(min(due, self._commands[0].due_ns) if self._commands else due)
+
+    def _set_next(self, due: int) -> None:
+        """The next event or command is due then; a report may be due before."""
+        if self._report_law is not None and self._delayed_reports.due_ns < due:
+            due = self._delayed_reports.due_ns
+        self._next_ns = due
+        self.due_ns = self._instant if self._reports else due
 
     # ---------------------------------------------------------------------------------------------- taking effect
 
@@ -407,7 +419,7 @@ class SimulatedBroker:
     def _cancel(self, order: WorkingOrder, ts: int) -> None:
         if order.is_finished:
             reason = f"cannot cancel: the order is {order.state.name}"
-            self._tell(order, ts, reason=reason, cancel_rejected=True)
+            self._tell_answer(order, ts, reason=reason, cancel_rejected=True)
             return
         self._engine.leave(order)
         order.move(_STATE_CANCELLED)
@@ -417,7 +429,7 @@ class SimulatedBroker:
     def _update(self, order: WorkingOrder, command: _Command, ts: int) -> None:
         refusal = self._find_update_refusal(order, command)
         if refusal is not None:
-            self._tell(order, ts, reason=refusal, update_rejected=True)
+            self._tell_answer(order, ts, reason=refusal, update_rejected=True)
             return
         ledger, charge = self._find_ledger(order), self._charges[order.instrument]
         before = (order.quantity, order.price, order.stop_price)
@@ -431,13 +443,13 @@ class SimulatedBroker:
         if refusal is not None:
             order.change(*before)
             self._book.reserve(order, ledger, charge)
-            self._tell(order, ts, reason=refusal, update_rejected=True)
+            self._tell_answer(order, ts, reason=refusal, update_rejected=True)
             return
         self._book.reserve(order, ledger, charge)
         if not order.remaining:  # lowered to what is executed: done
             self._engine.leave(order)
             order.move(_STATE_FILLED)
-        self._tell(order, ts, updated=True)
+        self._tell_answer(order, ts, updated=True)
         if not is_only_less:
             self._number += 1
             order.number, order.is_fresh = self._number, True
@@ -486,27 +498,27 @@ class SimulatedBroker:
         ts_event: int,
         execution: Execution | None = None,
         after: Position | None = None,
-        *,
-        reason: str | None = None,
-        cancel_rejected: bool = False,
-        update_rejected: bool = False,
-        updated: bool = False,
     ) -> None:
-        """Record an order's change and report it: due when it happened plus latency, but not before it can be known."""
-        if updated or reason is not None:
-            report = OrderReport(
-                order.order_id, order.state, ts_event, order.filled_quantity, order.filled_value,
-                order.reason if reason is None else reason, order.quantity if updated else None,
-                order.price if updated else None, order.stop_price if updated else None, cancel_rejected,
-                update_rejected, updated,
-            )  # fmt: skip
+        """Record an order as it stands and report it."""
+        self._publish(order, order.snapshot(self.name, ts_event), execution, after)
+
+    def _tell_answer(self, order: WorkingOrder, ts_event: int, **answer: Any) -> None:
+        """Report what became of a command for an order that works on: see OrderSnapshot for the words."""
+        self._publish(order, replace(order.snapshot(self.name, ts_event), **answer))
+
+    def _publish(
+        self,
+        order: WorkingOrder,
+        snapshot: OrderSnapshot,
+        execution: Execution | None = None,
+        after: Position | None = None,
+    ) -> None:
+        """Record and report: due when it happened plus latency, but not before it can be known."""
+        self._recorders[order.strategy].record_order(snapshot)
+        if self._report_law is None:
+            self._reports.append(BrokerReport(self._instant, order.strategy, snapshot, execution, after))
         else:
-            report = order.report(ts_event)
-        due = ts_event + order.report_ns
-        if due < self._instant:
-            due = self._instant
-        self._reports.put(due, order.strategy, report, execution, after)
-        self._recorders[order.strategy].record_order(order.snapshot(self.name, ts_event), ts_event)
+            self._delayed_reports.put(max(snapshot.ts_event + order.report_ns, self._instant), snapshot, execution, after)
 
     # ------------------------------------------------------------------------------------------------ what it knows
 

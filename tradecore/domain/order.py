@@ -9,58 +9,38 @@ Never:    runs ahead of its reports: the broker keeps its own books, so with lat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from enum import Enum
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tradecore.domain.instrument import Instrument, Number, check_instrument_id, to_decimal
 from tradecore.domain.order_state import OrderState, check_transition
+
+# OrderSide, OrderType and TimeInForce are read from here by most: they are words of the Order.
+from tradecore.domain.order_terms import PLAIN_TERMS, PRICED_TYPES, STOPPED_TYPES, OrderTerms, Trailing, make_terms
+from tradecore.domain.order_terms import OrderSide as OrderSide
+from tradecore.domain.order_terms import OrderType as OrderType
+from tradecore.domain.order_terms import TimeInForce as TimeInForce
 from tradecore.errors import InvalidOrder, OrderError
 
 _ZERO = Decimal(0)
 
 
-class OrderSide(Enum):
-    """Buy or sell; `sign` is +1 or -1."""
+class OrderSnapshot(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An order as it stood at one report; what brokers report is such a value. Prices and quantities are exact; times
+    are int nanoseconds.
 
-    BUY = "BUY"
-    SELL = "SELL"
-
-    sign: int
-
-
-OrderSide.BUY.sign = 1
-OrderSide.SELL.sign = -1
-
-
-class OrderType(Enum):
-    """What makes an order execute."""
-
-    MARKET = "MARKET"
-    LIMIT = "LIMIT"
-    STOP = "STOP"
-    STOP_LIMIT = "STOP_LIMIT"
-
-
-class TimeInForce(Enum):
-    """How long an order works."""
-
-    GTC = "GTC"
-    GTD = "GTD"
-    DAY = "DAY"
-    IOC = "IOC"
-    FOK = "FOK"
-
-
-class OrderSnapshot(msgspec.Struct, frozen=True, gc=False):
-    """An order as it stood at one report. Prices and quantities are exact; times are int nanoseconds.
-
-    average_price is derived: value executed over quantity executed, None before the first execution. ts_decided: when
-    the strategy submitted it; ts_event: when what it shows last changed at the venue, 0 where that is not known.
+    filled_quantity and average_price are totals, not steps: applying one report twice changes nothing. average_price is
+    derived: value executed over quantity executed, None before the first execution. reason: why it was refused or taken
+    away, or why the last command for it failed. ts_decided: when the strategy submitted it; ts_event: when what it
+    shows last changed at the venue, 0 where that is not known. updated: an update took effect. update_rejected,
+    cancel_rejected: the command failed, the order stands as it was. terms: its conditions. A trailing stop's stop_price
+    is where it stood then.
     """
 
     order_id: str
@@ -78,34 +58,17 @@ class OrderSnapshot(msgspec.Struct, frozen=True, gc=False):
     average_price: Decimal | None
     reason: str | None
     ts_decided: int
-    ts_event: int = 0
-
-
-class OrderReport(msgspec.Struct, frozen=True, gc=False):
-    """What a broker says of an order. Fields that are None say nothing new.
-
-    ts_event: when it happened at the venue. filled_quantity and filled_value are totals, not steps: applying the same
-    report twice changes nothing. cancel_rejected / update_rejected: the command failed, the order stands as it was.
-    """
-
-    order_id: str
-    state: OrderState
     ts_event: int
-    filled_quantity: Decimal = _ZERO
-    filled_value: Decimal = _ZERO
-    reason: str | None = None
-    quantity: Decimal | None = None
-    price: Decimal | None = None
-    stop_price: Decimal | None = None
-    cancel_rejected: bool = False
-    update_rejected: bool = False
     updated: bool = False
+    update_rejected: bool = False
+    cancel_rejected: bool = False
+    terms: OrderTerms = PLAIN_TERMS
 
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11, and orders do it often.
 _BUY, _SELL = OrderSide.BUY, OrderSide.SELL
-_MARKET, _GTC = OrderType.MARKET, TimeInForce.GTC
-_INITIALIZED, _SUBMITTED = OrderState.INITIALIZED, OrderState.SUBMITTED
+_MARKET, _GTC, _GTD = OrderType.MARKET, TimeInForce.GTC, TimeInForce.GTD
+_INITIALIZED, _SUBMITTED, _TRIGGERED = OrderState.INITIALIZED, OrderState.SUBMITTED, OrderState.TRIGGERED
 _CANCEL_OVER = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.FILLED})
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -125,14 +88,15 @@ class Order:
     _price: Decimal | None = None
     _stop_price: Decimal | None = None
     _filled_quantity = _ZERO
-    _filled_value = _ZERO
-    _average: Decimal | None = None
+    _average_price: Decimal | None = None
     _reason: str | None = None
     _pending_cancel = False
     _pending_update = False
     _ts_decided = 0
     _time_in_force = _GTC
     _tags = _NO_TAGS
+    _terms = PLAIN_TERMS
+    _typed_trailing: tuple[Number | None, ...] | None = None
 
     def __init__(
         self,
@@ -144,8 +108,16 @@ class Order:
         stop_price: Number | None = None,
         time_in_force: TimeInForce = _GTC,
         tags: Mapping[str, str] | None = None,
+        expire_time: datetime | None = None,
+        post_only: bool = False,
+        reduce_only: bool = False,
+        trailing: tuple[Number | None, ...] | None = None,
     ) -> None:
-        """An order not yet submitted. quantity is signed: above 0 buys, below 0 sells. Raises: InvalidOrder."""
+        """An order not yet submitted. quantity is signed: above 0 buys, below 0 sells.
+
+        expire_time: of GTD, aware UTC. trailing: (offset, percent, activation_price, limit_offset), see Trailing.
+        Raises: InvalidOrder, InvalidTime.
+        """
         amount = to_decimal(quantity, "quantity")
         if not amount:
             raise InvalidOrder(f"quantity of an order for {instrument} is 0; expected above 0 to buy, below 0 to sell")
@@ -163,11 +135,17 @@ class Order:
             self._time_in_force = time_in_force
         if tags:
             self._tags = MappingProxyType(dict(tags))
+        if post_only or reduce_only or expire_time is not None or time_in_force is _GTD or trailing is not None:
+            self._typed_trailing = trailing
+            self._terms = make_terms(
+                f"a {order_type.value} order for {instrument}", order_type, time_in_force, expire_time=expire_time,
+                post_only=post_only, reduce_only=reduce_only,
+                trailing=None if trailing is None else Trailing.make(*trailing),
+            )  # fmt: skip
 
     def _set_prices(self, price: Number | None, stop_price: Number | None) -> None:
         order_type, instrument = self._order_type, self._instrument
-        wants_price = order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
-        wants_stop = order_type in (OrderType.STOP, OrderType.STOP_LIMIT)
+        wants_price, wants_stop = order_type in PRICED_TYPES, order_type in STOPPED_TYPES
         for name, value, wanted in (("price", price, wants_price), ("stop_price", stop_price, wants_stop)):
             if wanted and value is None:
                 raise InvalidOrder(f"a {order_type.value} order for {instrument} needs a {name}")
@@ -200,6 +178,27 @@ class Order:
         """Become a limit order at `price` when the market reaches `stop_price`. quantity is signed."""
         return cls(instrument, quantity, OrderType.STOP_LIMIT, price=price, stop_price=stop_price, **options)
 
+    @classmethod
+    def market_if_touched(cls, instrument: str, quantity: Number, stop_price: Number, **options: Any) -> Order:
+        """Become a market order when the market comes to `stop_price` from the good side: below for a buy."""
+        return cls(instrument, quantity, OrderType.MARKET_IF_TOUCHED, stop_price=stop_price, **options)
+
+    @classmethod
+    def trailing_stop(
+        cls,
+        instrument: str,
+        quantity: Number,
+        *,
+        offset: Number | None = None,
+        percent: Number | None = None,
+        activation_price: Number | None = None,
+        limit_offset: Number | None = None,
+        **options: Any,
+    ) -> Order:
+        """A stop that follows the market at an offset or percentage (1.5 = 1.5 %) and never goes back; see Trailing."""
+        trailing = (offset, percent, activation_price, limit_offset)
+        return cls(instrument, quantity, OrderType.TRAILING_STOP, trailing=trailing, **options)
+
     # ------------------------------------------------------------------------------------------- what one may read
 
     @property
@@ -229,7 +228,7 @@ class Order:
 
     @property
     def order_type(self) -> OrderType:
-        """MARKET, LIMIT, STOP or STOP_LIMIT."""
+        """MARKET, LIMIT, STOP, STOP_LIMIT, MARKET_IF_TOUCHED or TRAILING_STOP."""
         return self._order_type
 
     @property
@@ -244,13 +243,18 @@ class Order:
 
     @property
     def stop_price(self) -> Decimal | None:
-        """Trigger price, where the type has one."""
+        """Trigger price, where the type has one; of a trailing stop once it is triggered."""
         return self._stop_price
 
     @property
     def time_in_force(self) -> TimeInForce:
         """How long it works."""
         return self._time_in_force
+
+    @property
+    def terms(self) -> OrderTerms:
+        """Its conditions: expiry, post_only, reduce_only, how it trails."""
+        return self._terms
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -285,11 +289,7 @@ class Order:
     @property
     def average_price(self) -> Decimal | None:
         """Value executed over amount executed, None before the first execution."""
-        if not self._filled_quantity:
-            return None
-        if self._average is None:
-            self._average = self._filled_value / self._filled_quantity
-        return self._average
+        return self._average_price
 
     @property
     def reason(self) -> str | None:
@@ -318,7 +318,7 @@ class Order:
         return OrderSnapshot(
             self._order_id, self._strategy, self._broker, self._instrument, self._side, self._order_type,
             self._quantity, self._price, self._stop_price, self._time_in_force, self._state, self._filled_quantity,
-            self.average_price, self._reason, self._ts_decided, ts_event,
+            self._average_price, self._reason, self._ts_decided, ts_event, terms=self._terms,
         )  # fmt: skip
 
     # --------------------------------------------------------------------------------- called by the engine, not you
@@ -337,6 +337,8 @@ class Order:
             self._price = instrument.price(price)
         if stop_price is not None:
             self._stop_price = instrument.price(stop_price)
+        if self._typed_trailing is not None:
+            self._terms = replace(self._terms, trailing=Trailing.make(*self._typed_trailing, instrument=instrument))
 
     def mark_submitted(self, order_id: str, strategy: str, broker: str, ts_decided: int) -> None:
         """INITIALIZED to SUBMITTED, with its id. Raises: OrderError when it was submitted before."""
@@ -351,30 +353,24 @@ class Order:
         self._pending_cancel = self._pending_cancel or cancel
         self._pending_update = self._pending_update or update
 
-    def apply_report(self, report: OrderReport) -> None:
+    def apply_report(self, report: OrderSnapshot) -> None:
         """Move as the report says. Raises: IllegalOrderTransition for a move that the table does not have."""
         state, executed = report.state, report.filled_quantity
         is_more = executed > self._filled_quantity
         if state is not self._state or is_more:
             self._state = check_transition(self._order_id, self._state, state)
+            if state is _TRIGGERED:  # a trailing stop has its prices now
+                self._price, self._stop_price = report.price, report.stop_price
         if is_more:
-            self._filled_quantity, self._filled_value = executed, report.filled_value
-            self._average = None
-        self._reason = report.reason  # a refused command's is told once: it explains nothing of what comes after it
+            self._filled_quantity, self._average_price = executed, report.average_price
+        if report.reason is not self._reason:  # a refused command's is told once: it explains nothing of what follows
+            self._reason = report.reason
         if report.updated:
-            self._take_update(report)
+            self._quantity, self._price, self._stop_price = report.quantity, report.price, report.stop_price
         if self._pending_update and (report.updated or report.update_rejected or state.is_finished):
             self._pending_update = False
         if self._pending_cancel and (report.cancel_rejected or state in _CANCEL_OVER):
             self._pending_cancel = False
-
-    def _take_update(self, report: OrderReport) -> None:
-        if report.quantity is not None:
-            self._quantity = report.quantity
-        if report.price is not None:
-            self._price = report.price
-        if report.stop_price is not None:
-            self._stop_price = report.stop_price
 
     def __repr__(self) -> str:
         at = "" if self._price is None else f" @ {self._price}"
@@ -389,6 +385,7 @@ class Order:
 # than the rest of a submit. The definitions above stay, for their types and docstrings.
 for _name in (
     "order_id", "strategy", "broker", "instrument", "side", "order_type", "quantity", "price", "stop_price",
-    "time_in_force", "state", "filled_quantity", "reason", "pending_cancel", "pending_update", "ts_decided",
+    "time_in_force", "state", "filled_quantity", "average_price", "reason", "pending_cancel", "pending_update",
+    "ts_decided", "terms",
 ):  # fmt: skip
     setattr(Order, _name, property(attrgetter(f"_{_name}"), doc=getattr(Order, _name).__doc__))

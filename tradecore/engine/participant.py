@@ -27,7 +27,7 @@ import msgspec
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.instrument import Instrument
-from tradecore.domain.order import Order, OrderReport, OrderSnapshot
+from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.position import Position
 
 NEVER = MAX_NS
@@ -44,7 +44,7 @@ class BrokerReport(msgspec.Struct, frozen=True, gc=False):
 
     due_ns: int
     strategy: str
-    order: OrderReport
+    order: OrderSnapshot
     execution: Execution | None = None
     after: Position | None = None
 
@@ -65,8 +65,8 @@ class Recorder(Protocol):
         """An execution happened, between these positions of its ledger."""
         ...
 
-    def record_order(self, order: OrderSnapshot, ts_event: int) -> None:
-        """An order changed at the venue (accepted, rejected, updated, cancelled, executed)."""
+    def record_order(self, order: OrderSnapshot) -> None:
+        """An order changed at the venue (accepted, rejected, updated, cancelled, executed) at its ts_event."""
         ...
 
     def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:

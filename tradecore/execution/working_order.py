@@ -10,17 +10,22 @@ It is mutable and caches floats of its prices, because matching compares floats 
 from __future__ import annotations
 
 from decimal import Decimal
+from math import inf
 from typing import Final
 
 from tradecore.domain.instant import MAX_NS
-from tradecore.domain.order import Order, OrderReport, OrderSide, OrderSnapshot, OrderType, TimeInForce
+from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce
 from tradecore.domain.order_state import OrderState, check_transition
+from tradecore.domain.order_terms import PLAIN_TERMS, OrderTerms
 from tradecore.execution.exact import to_float
+from tradecore.execution.trailing_stop import TrailingStop
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
 _SIDE_BUY: Final = OrderSide.BUY
 _STATE_FILLED: Final = OrderState.FILLED
+_STATE_PARTIALLY_FILLED: Final = OrderState.PARTIALLY_FILLED
 _STATE_SUBMITTED: Final = OrderState.SUBMITTED
+_TIF_DAY: Final = TimeInForce.DAY
 _TIF_FOK: Final = TimeInForce.FOK
 _TIF_IOC: Final = TimeInForce.IOC
 
@@ -30,17 +35,23 @@ STOP: Final = 1  # waits for its trigger
 LIMIT: Final = 2  # rests at its price
 
 _ZERO: Final = Decimal(0)
+_TYPE_TOUCHED: Final = OrderType.MARKET_IF_TOUCHED
 
 
 class WorkingOrder:
     """One order at the venue.
 
-    sign: +1 buys, -1 sells. price_f, stop_f: floats of price and stop_price, for comparing only. remaining,
-    remaining_f: amount not executed. effective_ns: instant at which it took its present place. number: breaks ties, in
+    sign: +1 buys, -1 sells. price_f, stop_f: floats of price and stop_price, for comparing only. rises: whether its
+    trigger is met by prices at or above stop_f, else by those at or below. trail: of a trailing stop. remaining,
+    remaining_f: amount that may still execute. effective_ns: instant at which it took its present place. number: breaks ties, in
     order of submission. place: TAKER, STOP, LIMIT or NOWHERE. is_fresh: a limit that has not met an event yet.
     is_unchecked: whether its money has to be looked at when it executes. leaves_ns: a command inside a bar that is not
     known yet takes it away at this instant (EXECUTION 2). report_ns: what its reports take to come back. reserved:
     money set aside for it.
+
+    Of orders with conditions (is_special): expires_ns: instant from which it works no more. room: the most that a
+    reduce_only order may execute now. group: names the contingency group that entry, stop and targets share; joined_ns:
+    end of the bar in which an entry brought it into being (EXECUTION 6).
     """
 
     # What an order begins with stands on the class; an instance holds what is its own, or has changed.
@@ -60,6 +71,18 @@ class WorkingOrder:
     reason: str | None = None
     price_f: float | None = None
     stop_f = 0.0
+    rises = False
+    waits_for_trigger = False  # a stop of any kind whose condition was not met yet
+    trail: TrailingStop | None = None
+    terms = PLAIN_TERMS
+    is_special = False
+    is_held = False  # it came while the market was closed
+    post_only = False
+    reduce_only = False
+    room: Decimal | None = None
+    expires_ns = MAX_NS
+    group: str | None = None
+    joined_ns: int | None = None
 
     def __init__(self, order: Order, report_ns: int = 0) -> None:
         self.order_id: str = order.order_id
@@ -81,11 +104,36 @@ class WorkingOrder:
             self.price_f = float(self.price)
         if self.stop_price is not None:
             self.stop_f = float(self.stop_price)
+            self.waits_for_trigger = True
+            self.rises = self.is_buy is not (self.order_type is _TYPE_TOUCHED)
+        terms = order.terms
+        if terms is not PLAIN_TERMS or self.time_in_force is _TIF_DAY:
+            self._take_terms(terms)
 
-    @property
-    def waits_for_trigger(self) -> bool:
-        """A stop or stop-limit whose condition was not met yet."""
-        return self.stop_price is not None and not self.is_triggered
+    def _take_terms(self, terms: OrderTerms) -> None:
+        self.is_special = True
+        self.terms = terms
+        self.post_only, self.reduce_only = terms.post_only, terms.reduce_only
+        if terms.expire_ns is not None:
+            self.expires_ns = terms.expire_ns
+        if terms.trailing is not None:
+            self.waits_for_trigger = True
+            self.rises = self.is_buy
+            self.stop_f = self.sign * inf  # out of reach until there is a market to follow
+            self.trail = TrailingStop(terms.trailing, self.sign)
+
+    def set_off(self) -> None:
+        """Its trigger was met; a trailing stop has its prices from now on."""
+        self.is_triggered, self.waits_for_trigger = True, False
+        if self.trail is not None and (price := self.trail.find_limit()) is not None:
+            self.price, self.price_f = price, float(price)
+
+    def follow(self, met: float, increment: Decimal) -> None:
+        """Let a trailing stop that waits see a price of the market."""
+        assert self.trail is not None
+        if self.trail.follow(met, increment):
+            self.stop_price = self.trail.stop_price
+            self.stop_f = float(self.stop_price)
 
     def move(self, state: OrderState, reason: str | None = None) -> None:
         """Change state as the table allows. Raises: IllegalOrderTransition."""
@@ -98,35 +146,37 @@ class WorkingOrder:
         """Note an execution of 0 < quantity <= remaining at a price; True when nothing is left."""
         self.executions += 1
         self.filled_value += quantity * price
-        if quantity == self.remaining:
+        if quantity == self.remaining and (not self.reduce_only or self.filled_quantity + quantity == self.quantity):
             self.filled_quantity = self.quantity
             self.remaining, self.remaining_f = _ZERO, 0.0
             self.state = _STATE_FILLED
             self.is_finished = True
             return True
-        assert 0 < quantity < self.remaining, f"{self.order_id}: executed {quantity} of {self.remaining}"
+        assert 0 < quantity <= self.remaining, f"{self.order_id}: executed {quantity} of {self.remaining}"
         self.filled_quantity += quantity
         self.remaining -= quantity
         self.remaining_f = to_float(self.remaining)
-        self.state = OrderState.PARTIALLY_FILLED
+        self.state = _STATE_PARTIALLY_FILLED
         return False
+
+    def clip(self, room: Decimal) -> None:
+        """No more than this may execute now: a reduce_only order follows the position. room: >= 0."""
+        self.room = room
+        self.remaining = min(self.quantity - self.filled_quantity, room)
+        self.remaining_f = to_float(self.remaining)
 
     def change(self, quantity: Decimal | None, price: Decimal | None, stop_price: Decimal | None) -> None:
         """Take new terms; None leaves one as it is. quantity is the total, not below what is executed."""
         if quantity is not None:
             self.quantity = quantity
             self.remaining = quantity - self.filled_quantity
+            if self.room is not None and self.room < self.remaining:
+                self.remaining = self.room
             self.remaining_f = to_float(self.remaining)
         if price is not None:
             self.price, self.price_f = price, float(price)
         if stop_price is not None:
             self.stop_price, self.stop_f = stop_price, float(stop_price)
-
-    def report(self, ts_event: int) -> OrderReport:
-        """What a broker says of it now."""
-        return OrderReport(
-            self.order_id, self.state, ts_event, self.filled_quantity, self.filled_value, self.reason
-        )  # fmt: skip
 
     def snapshot(self, broker: str, ts_event: int = 0) -> OrderSnapshot:
         """The order as the venue has it, frozen. ts_event: of the change that it shows."""
@@ -135,7 +185,7 @@ class WorkingOrder:
         return OrderSnapshot(
             self.order_id, self.strategy, broker, self.instrument, self.side, self.order_type, self.quantity,
             self.price, self.stop_price, self.time_in_force, self.state, filled, average, self.reason, self.ts_decided,
-            ts_event,
+            ts_event, terms=self.terms,
         )  # fmt: skip
 
 
@@ -150,6 +200,11 @@ def by_price_then_time(order: WorkingOrder) -> tuple[float, int, int]:
     return -order.sign * order.price_f, order.effective_ns, order.number
 
 
-def by_stop_then_time(order: WorkingOrder) -> tuple[float, int, int]:
-    """Priority among stops of one side: the one that is reached first, then time."""
-    return order.sign * order.stop_f, order.effective_ns, order.number
+def by_stop_then_time(order: WorkingOrder) -> tuple[bool, float, int, int]:
+    """Priority among triggers: stops before orders that wait for a better price; the nearest first, then time."""
+    return (
+        order.rises is not order.is_buy,
+        order.stop_f if order.rises else -order.stop_f,
+        order.effective_ns,
+        order.number,
+    )

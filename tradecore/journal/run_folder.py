@@ -12,12 +12,11 @@ Without a root nothing is written, and digests and counts are the same. run.json
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from msgspec import Raw
-from msgspec.structs import replace
 
 from tradecore.domain.execution import Execution
 from tradecore.domain.order import OrderSnapshot
@@ -39,7 +38,11 @@ _SUFFIX_MAX: Final = 100_000
 
 
 class RunFolder:
-    """The files of one run. Make it with `open_run_folder`, end it with `finish`."""
+    """The files of one run. Make it with `open_run_folder`, end it with `finish`.
+
+    record_order: an order changed at the venue: one line of orders.jsonl. record_execution: one line of
+    executions.jsonl. Both raise RunFolderError. They are the writers' own methods: a call in between costs, every time.
+    """
 
     def __init__(self, path: Path | None, run_id: str, *, trace: bool = False) -> None:
         """path: an empty folder, or None. Raises: RunFolderError."""
@@ -53,18 +56,11 @@ class RunFolder:
         except RunFolderError:
             self._close_all()
             raise
-        self._orders, self._executions = self._writers["orders"], self._writers["executions"]
+        self.record_order: Callable[[OrderSnapshot], None] = self._writers["orders"].write
+        self.record_execution: Callable[[Execution], None] = self._writers["executions"].write
         self._is_finished = False
 
     # ------------------------------------------------------------------------------------------ while the run goes on
-
-    def record_order(self, order: OrderSnapshot, ts_event: int) -> None:
-        """An order changed at the venue at this instant. One line of orders.jsonl. Raises: RunFolderError."""
-        self._orders.write(order if order.ts_event == ts_event else replace(order, ts_event=ts_event))
-
-    def record_execution(self, execution: Execution) -> None:
-        """One line of executions.jsonl. Raises: RunFolderError."""
-        self._executions.write(execution)
 
     def record_event(self, kind: str, ts_event: int, facts: Mapping[str, Any] | None = None) -> None:
         """Something of note (a strategy stopped, quotes crossed): a line of events.jsonl. Raises: RunFolderError."""

@@ -44,7 +44,6 @@ class RunBook:
         self.notes: list[str] = []
         self.remarks: list[str] = []  # told with the result, but not kept: the next run of the same input has none
         self.hosts: list[StrategyHost] = []
-        self.executions = 0
         self._plan = plan
         self._engine = engine
         self._instruments = instruments
@@ -114,7 +113,7 @@ class RunBook:
         counts = {
             "events": self._engine.events_delivered,
             "orders": sum(host.orders.order_count for host in self.hosts),
-            "executions": self.executions,
+            "executions": self.folder.counts["executions"],
         }
         facts = {
             "name": self._plan.name,
@@ -194,15 +193,13 @@ class Recorder:
     """The Recorder of one strategy at one broker."""
 
     def __init__(self, book: RunBook, analyzer: PerformanceAnalyzer, broker: str) -> None:
-        self._book = book
         self._analyze = analyzer.record_execution
-        self.record_marks = partial(analyzer.record_marks, broker=broker)
         self._write = book.folder.record_execution
+        self.record_marks = partial(analyzer.record_marks, broker=broker)
         self.record_order = book.folder.record_order
 
     def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
         """Into the analyzer and the file."""
-        self._book.executions += 1
         self._write(execution)
         self._analyze(execution, before, after)
 

@@ -44,9 +44,9 @@ class ListRecorder:
         self.executions.append(execution)
         self.positions.append((before, after))
 
-    def record_order(self, order: OrderSnapshot, ts_event: int) -> None:
+    def record_order(self, order: OrderSnapshot) -> None:
         """Keep it."""
-        self.orders.append((order, ts_event))
+        self.orders.append((order, order.ts_event))
 
     def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:
         """Keep them one by one."""
