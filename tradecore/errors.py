@@ -16,7 +16,10 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     │   ├── FeedOutOfOrder      a historical feed that goes back in time
     │   ├── FeedFinished
     │   ├── FeedOverflow        a push into a full feed whose policy is FAIL
-    │   └── FeedMismatch        a feed that does not suit what is to be made of it
+    │   ├── FeedMismatch        a feed that does not suit what is to be made of it
+    │   ├── StreamBroken        a live stream lacks events that nothing brings back, and the policy is "halt"
+    │   ├── StreamConflict      a live stream gave one id twice with other values, and the policy is "halt"
+    │   └── SpillFailed         the LiveBuffer is full and cannot write what it holds aside
     ├── FeedDataError           a frame of a venue that cannot be read; it is kept aside, the feed goes on
     ├── VenueError
     │   ├── VenueUnreachable    no connection: no such host, refused, TLS, no answer
@@ -46,6 +49,11 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     ├── DataMissing             a run asks for data that the store does not have
     ├── StatisticsError         a record or a question that no statistics can answer
     ├── RunFolderError          results could not be written
+    ├── VirtualTimeError        a test on virtual time that cannot go on
+    │   ├── VirtualDeadlock     nothing is ready and no timer is scheduled
+    │   ├── VirtualLivelock     callbacks without end at one instant
+    │   ├── VirtualTimeOver     more virtual time passed than the run was given
+    │   └── VirtualTimeRefused  what cannot be virtual: threads, real sockets, processes, signals
     └── RunningLoopError        a sync wrapper called inside a running event loop
 """
 
@@ -165,8 +173,48 @@ class FeedMismatch(FeedError):
 # ---------------------------------------------------------------------------------------------------------- venues
 
 
+class StreamBroken(FeedError):
+    """Events of a live stream are missing, history does not bring them back, and [handover] on_broken is "halt"."""
+
+    exit_code = 5
+
+    def __init__(self, stream: str, what: str) -> None:
+        super().__init__(
+            f"{stream}: {what}. Nothing brings it back, and the run must not go on without it. Start again, import the "
+            'stretch with `tradecore data import`, or let the run go on without real orders: on_broken = "degrade"'
+        )
+        self.stream, self.what = stream, what
+
+
+class StreamConflict(FeedError):
+    """The same id came with other values, and [handover] on_conflict is "halt"."""
+
+    exit_code = 5
+
+    def __init__(self, stream: str, number: int, first: object, second: object) -> None:
+        super().__init__(
+            f"{stream}: id {number} came as {first!r} and again as {second!r}. Find out which one the venue stands by, "
+            'or let the run go on with the first and without real orders: on_conflict = "warn"'
+        )
+        self.stream, self.number, self.first, self.second = stream, number, first, second
+
+
+class SpillFailed(FeedError):
+    """The LiveBuffer's memory is full and the file behind it cannot be written. `lost` says what was not taken."""
+
+    exit_code = 5
+
+    def __init__(self, where: str, lost: Sequence[str], cause: BaseException) -> None:
+        listed = "; ".join(lost) or "nothing yet"
+        super().__init__(
+            f"live events could not be written to {where}: {cause}. Not taken since: {listed}. Make room on the disk, or "
+            "give the buffer more memory ([handover] buffer_events)"
+        )
+        self.where, self.lost = where, tuple(lost)
+
+
 class FeedDataError(TradecoreError, ValueError):
-    """A frame that cannot be read, or with a value that no market can have. The frame is kept aside, the feed goes on."""
+    """A frame that cannot be read, or with a value that no market can have. It is kept aside, the feed goes on."""
 
     exit_code = 5
 
@@ -394,3 +442,57 @@ class RunningLoopError(TradecoreError, RuntimeError):
             f"{sync_name}() cannot run inside an event loop that is already running (a notebook, an async service); "
             f"write `await {async_name}(...)` instead."
         )
+
+
+# -------------------------------------------------------------------------------------------------- virtual time
+
+
+class VirtualTimeError(TradecoreError):
+    """A test on virtual time that cannot go on."""
+
+
+class VirtualDeadlock(VirtualTimeError):
+    """Nothing is ready and no timer is scheduled: whatever the tasks wait for can never come.
+
+    instant: the virtual time as text; waiting: one line a task, its name and where it waits.
+    """
+
+    def __init__(self, instant: str, waiting: Sequence[str]) -> None:
+        listed = "\n".join(f"  {line}" for line in waiting) or "  no task; only the main future is awaited"
+        super().__init__(
+            f"deadlock at {instant}: nothing is ready and no timer is scheduled, so nothing can happen any more. "
+            f"Waiting:\n{listed}\nSet what they wait for, cancel them, or give the wait a timeout."
+        )
+        self.instant, self.waiting = instant, tuple(waiting)
+
+
+class VirtualLivelock(VirtualTimeError):
+    """The loop went round and round at one instant, always with something ready, so that time could not move."""
+
+    def __init__(self, instant: str, rounds: int, tasks: Sequence[str]) -> None:
+        listed = "\n".join(f"  {line}" for line in tasks) or "  no task; callbacks schedule each other"
+        super().__init__(
+            f"livelock at {instant}: after {rounds} rounds of the loop something is still ready and time cannot move. "
+            f"Tasks:\n{listed}\nLet the busy one sleep or wait for an event, or raise VirtualLimits.rounds_per_instant."
+        )
+        self.instant, self.rounds, self.tasks = instant, rounds, tuple(tasks)
+
+
+class VirtualTimeOver(VirtualTimeError):
+    """More virtual time passed than the run was given; usually something waits while timers keep the loop going."""
+
+    def __init__(self, instant: str, duration_s: float, tasks: Sequence[str]) -> None:
+        listed = "\n".join(f"  {line}" for line in tasks)
+        super().__init__(
+            f"the next timer is at {instant}, past the {duration_s:g} s of virtual time that this run may take. "
+            f"Tasks:\n{listed}\nGive the wait that never ends a timeout, or raise VirtualLimits.duration_s."
+        )
+        self.instant, self.duration_s, self.tasks = instant, duration_s, tuple(tasks)
+
+
+class VirtualTimeRefused(VirtualTimeError, RuntimeError):
+    """Code under virtual time asked for something that lives in real time."""
+
+    def __init__(self, what: str, instead: str) -> None:
+        super().__init__(f"{what} cannot run on virtual time; {instead}")
+        self.what, self.instead = what, instead
