@@ -1,30 +1,43 @@
 """TradingSession: when the market of an instrument opens and closes, in exact instants.
 
-Receives: the session of an Instrument: "24x7", "fx", or "HH:MM-HH:MM Zone/Name".
+Receives: the session of an Instrument: "24x7", "fx", "HH:MM-HH:MM Zone/Name", a table of the week such as
+          "Mon-Thu 17:00-16:00, Fri 17:00-15:00 America/Chicago", or "calendar:XNYS" (session_calendar.py).
 Gives:    instants of a session's open and close (int nanoseconds), the day that an instant belongs to.
-Never:    knows holidays: a session exists on every weekday, whether anybody came or not.    Spec: 2.1; EXECUTION 9.
+Never:    knows holidays, except from a calendar: by its hours a market opens whether anybody comes or not.
+          Spec: 2.1; EXECUTION 2, 7, 9.
 
 A session has a day. "24x7": the UTC day, which closes at the next UTC midnight. "fx": closes 17:00 New York of its day
 and opened 17:00 the day before, Monday to Friday. Hours: open and close of that day in that zone; where the close is
-not after the open ("18:00-17:00"), it opened the evening before.
+not after the open ("18:00-17:00"), it opened the evening before. A day may have several stretches (a lunch break); its
+session ends with the last.
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final, final
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from tradecore.domain.instant import to_datetime, to_ns
+from tradecore.domain.instant import DAY_NS, to_datetime, to_ns
 from tradecore.errors import InvalidName
 
+Span = tuple[int, int]
+"""Open and close of one stretch of trading, int nanoseconds."""
+
 _HOURS: Final = re.compile(r"^(\d\d:\d\d)\s*-\s*(\d\d:\d\d)\s+(\S+)$")
+_WEEK_ROW: Final = re.compile(r"^([A-Z][a-z]{2})(?:\s*-\s*([A-Z][a-z]{2}))?\s+(\d\d:\d\d)\s*-\s*(\d\d:\d\d)$")
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_CALENDAR: Final = "calendar:"
 _ONE_DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
 _FX_CLOSE: Final = time(17, 0)
-_MIDNIGHT: Final = time(0, 0)
+
+Clocks = tuple[time, time]
+"""Open and close of a stretch as wall clocks show them."""
 
 
 def find_zone(name: str) -> ZoneInfo:
@@ -37,70 +50,144 @@ def find_zone(name: str) -> ZoneInfo:
         ) from error
 
 
-@final
-class TradingSession:
-    """Hours of a market. Make it with `parse_session`.
+class TradingSession(ABC):
+    """Hours of a market. Make it with `parse_session`. text: as the instrument says it. zone: where its clock hangs."""
 
-    text: as the instrument says it. zone: where its clock hangs. opens, closes: local wall times of the session's day.
-    """
+    def __init__(self, text: str, zone: tzinfo) -> None:
+        self.text, self.zone = text, zone
 
-    __slots__ = ("_days_back", "_is_daily", "closes", "opens", "text", "zone")
+    @abstractmethod
+    def list_spans(self, day: date) -> tuple[Span, ...]:
+        """Stretches of trading of the session of this day, in order; empty where it has none."""
 
-    def __init__(self, text: str, zone: tzinfo, opens: time, closes: time, *, is_daily: bool) -> None:
-        self.text, self.zone, self.opens, self.closes = text, zone, opens, closes
-        self._is_daily = is_daily  # Saturday and Sunday too
-        self._days_back = 1 if opens >= closes else 0
-
-    def is_session_day(self, day: date) -> bool:
-        """True when the market has a session of this day (weekdays; every day for "24x7")."""
-        return self._is_daily or day.weekday() < _SATURDAY
-
+    @abstractmethod
     def compute_open_ns(self, day: date) -> int:
         """Instant at which the session of `day` opens, int nanoseconds."""
-        if self._is_daily:
-            return self._instant(day, _MIDNIGHT)
-        return self._instant(day - _ONE_DAY * self._days_back, self.opens)
 
+    @abstractmethod
     def compute_close_ns(self, day: date) -> int:
-        """Instant at which the session of `day` closes, int nanoseconds; "24x7" closes at the next UTC midnight."""
-        return self._instant(day + _ONE_DAY, _MIDNIGHT) if self._is_daily else self._instant(day, self.closes)
+        """Instant at which the session of `day` closes, int nanoseconds."""
+
+    def is_session_day(self, day: date) -> bool:
+        """True when the market has a session of this day."""
+        return bool(self.list_spans(day))
 
     def compute_next_close_ns(self, after_ns: int) -> int:
         """First close of a session strictly after an instant, int nanoseconds."""
-        day = to_datetime(after_ns).astimezone(self.zone).date() - _ONE_DAY
-        while not self.is_session_day(day) or self.compute_close_ns(day) <= after_ns:
-            day += _ONE_DAY
-        return self.compute_close_ns(day)
+        return self.compute_close_ns(self._find_day(after_ns + 1))
 
     def find_day(self, at_ns: int) -> date:
         """Day of the session that an instant belongs to: the first session that closes at or after it."""
+        return self._find_day(at_ns)
+
+    def _find_day(self, at_ns: int) -> date:
         day = to_datetime(at_ns).astimezone(self.zone).date() - _ONE_DAY
         while not self.is_session_day(day) or self.compute_close_ns(day) < at_ns:
             day += _ONE_DAY
         return day
 
-    def _instant(self, day: date, clock: time) -> int:
+    def find_span(self, after_ns: int) -> Span:
+        """The first stretch of trading that closes strictly after an instant: it is open then, or opens next."""
+        day = self._find_day(after_ns + 1)
+        return next(span for span in self.list_spans(day) if span[1] > after_ns)
+
+    def _to_instant(self, day: date, clock: time) -> int:
         return to_ns(datetime.combine(day, clock, self.zone).astimezone(UTC))
 
     def __repr__(self) -> str:
-        return f"TradingSession({self.text!r})"
+        return f"{type(self).__name__}({self.text!r})"
+
+
+class AlwaysOpen(TradingSession):
+    """The market that never closes: its days end at UTC midnight."""
+
+    def __init__(self) -> None:
+        super().__init__("24x7", UTC)
+
+    def list_spans(self, day: date) -> tuple[Span, ...]:
+        """From midnight to midnight."""
+        opens_ns = self.compute_open_ns(day)
+        return ((opens_ns, opens_ns + DAY_NS),)
+
+    def compute_open_ns(self, day: date) -> int:
+        """UTC midnight."""
+        return self._to_instant(day, time(0, 0))
+
+    def compute_close_ns(self, day: date) -> int:
+        """The next UTC midnight."""
+        return self.compute_open_ns(day) + DAY_NS
+
+
+class WeekHours(TradingSession):
+    """The same hours every week. hours: by weekday (0 is Monday), the stretches of its session by wall clock."""
+
+    def __init__(self, text: str, zone: tzinfo, hours: Mapping[int, tuple[Clocks, ...]]) -> None:
+        super().__init__(text, zone)
+        self._hours = hours
+        self._usual = next(iter(hours.values()))
+
+    def list_spans(self, day: date) -> tuple[Span, ...]:
+        """The stretches of its weekday; one whose close is not after its open began the evening before."""
+        return tuple(self._span(day, *clocks) for clocks in self._hours.get(day.weekday(), ()))
+
+    def is_session_day(self, day: date) -> bool:
+        """True when the table has its weekday."""
+        return day.weekday() in self._hours
+
+    def compute_open_ns(self, day: date) -> int:
+        """The first open of the day; a day without a session has the hours of one that has."""
+        return self._span(day, *self._hours.get(day.weekday(), self._usual)[0])[0]
+
+    def compute_close_ns(self, day: date) -> int:
+        """The last close of the day; a day without a session has the hours of one that has."""
+        return self._to_instant(day, self._hours.get(day.weekday(), self._usual)[-1][1])
+
+    def _span(self, day: date, opens: time, closes: time) -> Span:
+        return self._to_instant(day - _ONE_DAY if opens >= closes else day, opens), self._to_instant(day, closes)
 
 
 @lru_cache(maxsize=256)
 def parse_session(text: str) -> TradingSession:
     """The session that an Instrument's text describes. Raises: InvalidName."""
     if text == "24x7":
-        return TradingSession(text, UTC, _MIDNIGHT, _MIDNIGHT, is_daily=True)
+        return AlwaysOpen()
+    weekdays = range(_SATURDAY)
     if text == "fx":
-        return TradingSession(text, find_zone("America/New_York"), _FX_CLOSE, _FX_CLOSE, is_daily=False)
+        return WeekHours(text, find_zone("America/New_York"), dict.fromkeys(weekdays, ((_FX_CLOSE, _FX_CLOSE),)))
+    if text.startswith(_CALENDAR):
+        from tradecore.domain.session_calendar import CalendarSession  # it draws in a library that few need
+
+        return CalendarSession(text, text.removeprefix(_CALENDAR))
     match = _HOURS.match(text)
-    if match is None:
-        raise InvalidName(
-            f'session {text!r} cannot be read; expected "24x7", "fx" or hours with a zone such as '
-            '"09:30-16:00 America/New_York"'
-        )
+    if match is not None:
+        clocks = _parse_clocks(text, match[1], match[2])
+        return WeekHours(text, find_zone(match[3]), dict.fromkeys(weekdays, (clocks,)))
+    return _parse_week(text)
+
+
+def _parse_week(text: str) -> TradingSession:
+    rows, _, zone = text.rpartition(" ")
+    hours: dict[int, tuple[Clocks, ...]] = {}
+    for row in rows.split(","):
+        match = _WEEK_ROW.match(row.strip())
+        if match is None or match[1] not in _WEEKDAYS or (match[2] or match[1]) not in _WEEKDAYS:
+            raise InvalidName(
+                f'session {text!r} cannot be read; expected "24x7", "fx", hours with a zone such as '
+                '"09:30-16:00 America/New_York", a table of the week such as "Mon-Thu 17:00-16:00, Fri 17:00-15:00 '
+                'America/Chicago", or "calendar:XNYS"'
+            )
+        first, last = _WEEKDAYS.index(match[1]), _WEEKDAYS.index(match[2] or match[1])
+        clocks = _parse_clocks(text, match[3], match[4])
+        for weekday in range(first, last + 1) if first <= last else (*range(first, 7), *range(last + 1)):
+            before = hours.get(weekday, ())
+            if before and before[-1][1] > clocks[0]:
+                raise InvalidName(f"session {text!r}: the hours of {_WEEKDAYS[weekday]} overlap or are not in order")
+            hours[weekday] = (*before, clocks)
+    return WeekHours(text, find_zone(zone), hours)
+
+
+def _parse_clocks(text: str, opens: str, closes: str) -> Clocks:
     try:
-        opens, closes = time.fromisoformat(match[1]), time.fromisoformat(match[2])
+        return time.fromisoformat(opens), time.fromisoformat(closes)
     except ValueError as error:
         raise InvalidName(f"session {text!r} has a time that no clock shows; expected 00:00 to 23:59") from error
-    return TradingSession(text, find_zone(match[3]), opens, closes, is_daily=False)
