@@ -272,12 +272,20 @@ class SimulatedBroker:
         stop_price: Decimal | None = None,
     ) -> None:
         """Put a command on its way. It never overtakes one that was given before."""
-        due = self._timeline.now
+        due, commands = self._timeline.now, self._commands
         if law is not None:
             due += law.draw_ns(draw_key(self._seed, order.order_id, word))
-        if self._commands and self._commands[-1].due_ns > due:
-            due = self._commands[-1].due_ns
-        self._commands.append(_Command(due, word, order, quantity, price, stop_price))
+        elif not commands and self._engine.due_ns > due:  # nothing comes before it: it takes effect here and now
+            self._instant = due
+            if word == "submit":
+                self._accept(order, due)
+            else:
+                self._take_effect(_Command(due, word, order, quantity, price, stop_price))
+            self._set_next(self._engine.due_ns)
+            return
+        if commands and commands[-1].due_ns > due:
+            due = commands[-1].due_ns
+        commands.append(_Command(due, word, order, quantity, price, stop_price))
         if due < self._next_ns:
             self._next_ns = due
         if due < self.due_ns:
@@ -292,6 +300,8 @@ class SimulatedBroker:
 
     def advance(self, ts: int) -> None:
         """Do everything up to and including this instant: market events, then commands, instant by instant."""
+        if self._next_ns > ts:
+            return
         engine, commands = self._engine, self._commands
         while True:
             due = engine.due_ns
@@ -301,11 +311,7 @@ class SimulatedBroker:
                 engine.match(due)
             elif commanded <= ts:
                 self._instant = commanded
-                command = commands.popleft()
-                if command.word == "submit":
-                    self._accept(command.order, commanded)
-                elif command.order.is_finished or not engine.postpone(command.order, commanded, command):
-                    self.run_postponed(command, commanded)
+                self._take_effect(commands.popleft())
             else:
                 break
         self._set_next(due if due < commanded else commanded)
@@ -315,7 +321,7 @@ class SimulatedBroker:
         reports = self._reports
         if self._report_law is not None:
             reports = self._delayed_reports.take(ts)
-            self._set_next(min(self._next_ns, self._delayed_reports.due_ns))
+            self._refresh_due()
         elif reports:
             self._reports = []
             self.due_ns = self._next_ns
@@ -366,6 +372,13 @@ class SimulatedBroker:
 
     # ---------------------------------------------------------------------------------------------- taking effect
 
+    def _take_effect(self, command: _Command) -> None:
+        order, due = command.order, command.due_ns
+        if command.word == "submit":
+            self._accept(order, due)
+        elif order.is_finished or not self._engine.postpone(order, due, command):
+            self.run_postponed(command, due)
+
     def _accept(self, order: WorkingOrder, ts: int) -> None:
         lane = self._engine.lanes.get(order.instrument) or self._open_waiting(order.instrument)
         if lane is None:
@@ -375,15 +388,15 @@ class SimulatedBroker:
         lane.take_until(ts)
         ledger = self._find_ledger(order)
         charge = self._charges[order.instrument]
-        refusal = lane.refusal(order) if lane.may_refuse else None
+        refusal = self._engine.find_refusal(order, ts) if lane.may_refuse or order.is_special else None
         if refusal is None:
             refusal = self._book.find_refusal(order, ledger, charge)
         if refusal is not None:
             self._reject(order, ts, refusal)
             return
-        order.state = _STATE_ACCEPTED
+        order.state, order.ledger = _STATE_ACCEPTED, ledger
         self._book.reserve(order, ledger, charge)
-        self._tell(order, ts)
+        self._publish(order, order.snapshot(self.name, ts))
         self._engine.arrive(order, ts)
 
     def _open_waiting(self, name: str) -> Lane | None:
@@ -406,7 +419,7 @@ class SimulatedBroker:
 
     def _reject(self, order: WorkingOrder, ts: int, reason: str) -> None:
         order.move(_STATE_REJECTED, reason)
-        self._tell(order, ts)
+        self._publish(order, order.snapshot(self.name, ts))
 
     def run_postponed(self, command: _Command, ts_event: int) -> None:
         """A cancel or update takes effect, at once or after the bar that it had to wait for."""
@@ -424,7 +437,7 @@ class SimulatedBroker:
         self._engine.leave(order)
         order.move(_STATE_CANCELLED)
         self._book.release(order, self._find_ledger(order))
-        self._tell(order, ts)
+        self._publish(order, order.snapshot(self.name, ts))
 
     def _update(self, order: WorkingOrder, command: _Command, ts: int) -> None:
         refusal = self._find_update_refusal(order, command)
@@ -438,7 +451,7 @@ class SimulatedBroker:
         is_only_less = (order.price, order.stop_price) == before[1:] and order.quantity <= before[0]
         refusal = None
         if not is_only_less:
-            refusal = self._engine.lanes[order.instrument].refusal(order)
+            refusal = self._engine.find_refusal(order, ts)
             refusal = refusal or self._book.find_refusal(order, ledger, charge)
         if refusal is not None:
             order.change(*before)
@@ -483,24 +496,14 @@ class SimulatedBroker:
 
     def on_execution(self, order: WorkingOrder, execution: Execution) -> None:
         """See ExecutionListener."""
-        after = self._book.apply(order, self._find_ledger(order), execution, self._instant)
-        self._tell(order, execution.ts_event, execution, after)
+        after = self._book.apply(order, order.ledger, execution, self._instant)
+        self._publish(order, order.snapshot(self.name, execution.ts_event), execution, after)
 
     def on_order_changed(self, order: WorkingOrder, ts_event: int) -> None:
         """See ExecutionListener."""
         if order.is_finished:
             self._book.release(order, self._find_ledger(order))
-        self._tell(order, ts_event)
-
-    def _tell(
-        self,
-        order: WorkingOrder,
-        ts_event: int,
-        execution: Execution | None = None,
-        after: Position | None = None,
-    ) -> None:
-        """Record an order as it stands and report it."""
-        self._publish(order, order.snapshot(self.name, ts_event), execution, after)
+        self._publish(order, order.snapshot(self.name, ts_event))
 
     def _tell_answer(self, order: WorkingOrder, ts_event: int, **answer: Any) -> None:
         """Report what became of a command for an order that works on: see OrderSnapshot for the words."""

@@ -23,12 +23,11 @@ from tradecore.execution.bar_pairing import BarPairing
 from tradecore.execution.bar_passage import BarPassage
 from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import CLOSE_OF, NEVER, Lane
+from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import NOWHERE, TAKER, WorkingOrder
 
 OPEN_GRACE_NS_MAX: Final = 5 * SECOND_NS
 """EXECUTION 6: a taker this late after a bar's start does not get its open any more."""
-
-_INF: Final = float("inf")
 
 
 class BarLane(Lane):
@@ -37,6 +36,8 @@ class BarLane(Lane):
     step_ns: length of a bar, 0 for bars of ticks. pairing: joins bid and ask bars, None where there is one series.
     shift_buy, shift_sell: what one side's bars lack to be the other side's prices (the spread, signed).
     """
+
+    spans_time = True
 
     def __init__(
         self, *parts: Any, step_ns: int, pairing: BarPairing | None = None, shift_buy: float = 0.0,
@@ -104,14 +105,9 @@ class BarLane(Lane):
 
     def find_hit(self, start: int, stop: int) -> int:
         """First bar that reaches a limit or a stop."""
-        limits, stops = self.limits, self.stops
-        up, down = -self.shift_buy, -self.shift_sell
-        low = max([o.price_f for o in limits if o.is_buy and o.price_f is not None], default=-_INF) + up
-        high = min([o.price_f for o in limits if not o.is_buy and o.price_f is not None], default=_INF) + down
-        rise = min([o.stop_f for o in stops if o.is_buy], default=_INF) + up
-        fall = max([o.stop_f for o in stops if not o.is_buy], default=-_INF) + down
-        slack = self.taker_price.slack
-        low, high, rise, fall = low + slack, high - slack, rise - slack, fall + slack
+        low, rise, fall, high = find_thresholds(self.limits, self.stops)
+        slack, up, down = self.taker_price.slack, -self.shift_buy, -self.shift_sell
+        low, rise, fall, high = low + up + slack, rise + up - slack, fall + down + slack, high + down - slack
         bids, asks = self.events, self.asks
         for at in range(start, stop):
             ask, bid = asks[at], bids[at]
@@ -202,10 +198,24 @@ class BarLane(Lane):
 
     # -------------------------------------------------------------------------------------------------------- orders
 
+    def hold(self, order: WorkingOrder) -> bool:
+        """A bar has its own beginning: nothing that stood before it can execute."""
+        return False
+
+    def join(self, order: WorkingOrder, ts: int, price: float) -> None:
+        """See Lane.join: inside a bar it joins the rest of it."""
+        if self._passage is not None and self._passage.is_running:
+            self._passage.join(order, price)
+            self.rescan()
+        else:
+            self.arrive(order, ts)
+
     def enter(self, order: WorkingOrder, ts: int) -> None:
         """Wait for a bar that begins at or after this instant; under same_close, take the close of this instant's."""
-        if self.rules.bar_fill == "same_close" and self.last is not None and self.last.ts_event == ts:
+        is_now = self.rules.bar_fill == "same_close" and self.last is not None and self.last.ts_event == ts
+        if is_now and not order.post_only:
             assert self.last_ask is not None
+            assert self.last is not None
             if self._passage is None or self._passage.end != ts:
                 self._passage = BarPassage(self, ts, self.last_ask, self.last)
             order.is_fresh = False
@@ -215,6 +225,7 @@ class BarLane(Lane):
         if order.price_f is None or order.is_immediate:
             self.put(order, TAKER)
         else:
+            order.is_fresh = order.is_fresh and not order.post_only
             self.rest(order, ts)
 
     def list_counts(self) -> dict[str, int]:

@@ -6,8 +6,10 @@ Gives:    executions: at the open stamped max(start, due), inside and at the clo
 Never:    executes more than the bar's share, or lets an order profit from an order of prices that it cannot know.
           EXECUTION 6.
 
-Path `worst`: high and low may have come in either order, so a stop executes if it was touched at all, before any limit;
-a stop-limit triggered inside the bar can only count on the close. Path `ohlc`: open, high, low, close, in this order.
+Between open and close bar_path.py says in which order prices met the orders.
+
+An order that the venue holds for an entry comes to exist in the middle of a bar, with the entry's execution: `join`. An
+order that expires inside a bar had the open alone; a stop that protects a position keeps the whole range under `worst`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.event import SIZE_UNKNOWN
+from tradecore.execution.bar_path import pass_ohlc, pass_worst
 from tradecore.execution.exact import to_exact
 from tradecore.execution.room import Room
 from tradecore.execution.working_order import (
@@ -35,14 +38,22 @@ if TYPE_CHECKING:
 
 
 class BarPassage:
-    """One bar and the room that is left in it. start, end: of the bar, int nanoseconds."""
+    """One bar and the room that is left in it. start, end: of the bar, int nanoseconds. joiners: orders that came to
+    exist inside it and that its path has not looked at yet.
+    """
 
-    __slots__ = ("_ask", "_bid", "_lane", "_room_ask", "_room_bid", "end", "start")
+    __slots__ = (
+        "_is_inside", "_is_worst", "_room_ask", "_room_bid", "ask", "bid", "end", "is_running", "joiners", "lane",
+        "start",
+    )  # fmt: skip
 
     def __init__(self, lane: BarLane, start: int, ask: Bar, bid: Bar) -> None:
-        self._lane = lane
+        self.lane = lane
         self.start, self.end = start, bid.ts_event
-        self._ask, self._bid = ask, bid
+        self.ask, self.bid = ask, bid
+        self.is_running = self._is_inside = False
+        self._is_worst = lane.rules.bar_path == "worst"
+        self.joiners: list[WorkingOrder] = []
         participation = lane.rules.participation
         self._room_ask = Room(participation, ask.volume, is_unknown=bool(ask.flags & SIZE_UNKNOWN))
         self._room_bid = (
@@ -56,44 +67,73 @@ class BarPassage:
 
     def run(self) -> None:
         """Open, path, close."""
-        lane = self._lane
+        lane = self.lane
+        self.is_running = True
         at_close = self._pass_open()
+        self._is_inside = True
+        self.joiners.clear()  # those of the open meet the whole path
         if lane.stops or lane.limits:
-            if lane.rules.bar_path == "worst":
-                self._pass_worst()
+            if self._is_worst:
+                pass_worst(self)
             else:
-                self._pass_ohlc()
+                pass_ohlc(self)
         for order in at_close:
             if order.place == TAKER and order.leaves_ns > self.end:
-                self._take_bar(order, self._bar(order).close, self.end)
+                self._take_bar(order, self.bar_of(order).close, self.end)
+        self.is_running = False
+
+    def join(self, order: WorkingOrder, price: float) -> None:
+        """An execution of this bar brings an order into being; price: of that execution (EXECUTION 6, 8)."""
+        lane = self.lane
+        order.joined_ns, order.is_fresh = self.end, False
+        order.effective_ns = self.end if self._is_inside else self.start
+        if order.trail is not None:
+            order.follow(price, lane.instrument.price_increment)
+        if order.waits_for_trigger:
+            lane.put(order, STOP)
+        elif order.price_f is None or order.is_immediate:
+            lane.put(order, TAKER)
+        else:
+            lane.rest(order, order.effective_ns)
+        self.joiners.append(order)
 
     def take_close(self, order: WorkingOrder) -> None:
         """`same_close`: an order given at this bar's end takes its close, if the close is within its limit."""
-        self._take_bar(order, self._bar(order).close, self.end)
+        self._take_bar(order, self.bar_of(order).close, self.end)
 
     # ---------------------------------------------------------------------------------------------------------- open
 
     def _pass_open(self) -> list[WorkingOrder]:
         """Takers, stops that the open is beyond, limits, late takers; returns the takers that only get the close."""
-        lane, start = self._lane, self.start
+        lane, start = self.lane, self.start
         late: list[WorkingOrder] = []
         for order in sorted(lane.takers, key=by_time) if len(lane.takers) > 1 else lane.takers[:]:
             if order.place != TAKER or order.leaves_ns <= start:
                 continue
             if order.effective_ns <= start:
-                self._take_bar(order, self._bar(order).open, start)
+                self._take_bar(order, self.bar_of(order).open, start)
             else:
                 late.append(order)
         if lane.stops:
-            beyond = [o for o in lane.stops if self._is_here(o) and self._is_touched(o, self._bar(o).open)]
+            self._follow_open()
+            beyond = [o for o in lane.stops if self.is_here(o) and self.is_touched(o, self.bar_of(o).open)]
             for order in sorted(beyond, key=by_stop_then_time):
-                lane.set_off(order, start)
-                self._settle_triggered(order, self._bar(order).open, start)
+                if order.place == STOP:
+                    lane.set_off(order, start)
+                    self.settle_triggered(order, self.bar_of(order).open, start)
         if lane.limits:
             for order in sorted(lane.limits, key=by_price_then_time):
                 if order.place == LIMIT and order.effective_ns <= start and order.leaves_ns > start:
                     self._open_limit(order)
         return self._pass_late(late) if late else late
+
+    def _follow_open(self) -> None:
+        """A trailing stop that has met no market yet begins with the open; on a known path the open always counts."""
+        for order in self.lane.stops:
+            if order.trail is not None and (order.stop_price is None or not self._is_worst) and self.is_here(order):
+                opened = self.bar_of(order).open
+                if not self.is_touched(order, opened):
+                    self.follow(order, opened)
 
     def _pass_late(self, late: list[WorkingOrder]) -> list[WorkingOrder]:
         """Takers due after the start: within the grace they still get the open, after those who were there at it.
@@ -104,8 +144,8 @@ class BarPassage:
         for order in late:
             if order.place != TAKER:
                 continue
-            if order.effective_ns - self.start <= self._lane.grace_ns:
-                self._take_bar(order, self._bar(order).open, order.effective_ns)
+            if order.effective_ns - self.start <= self.lane.grace_ns:
+                self._take_bar(order, self.bar_of(order).open, order.effective_ns)
             elif not order.is_immediate:
                 at_close.append(order)
         return at_close
@@ -113,60 +153,21 @@ class BarPassage:
     def _open_limit(self, order: WorkingOrder) -> None:
         """In its first bar a limit may be a taker at the open; later, past a gap, it gets its own price."""
         assert order.price_f is not None
-        opened = self._bar(order).open
+        opened = self.bar_of(order).open
         was_fresh, order.is_fresh = order.is_fresh, False
         if self._room(order).is_empty:
             return
         if was_fresh:
-            if self._lane.taker_price.is_within(opened, order.sign, order.price_f):
+            if self.lane.taker_price.is_within(opened, order.sign, order.price_f):
                 self._take_bar(order, opened, self.start)
-        elif self._is_reached(order, opened):
-            self._make_bar(order, self.start)
+        elif self.is_reached(order, opened):
+            self.make_bar(order, self.start)
 
-    # ---------------------------------------------------------------------------------------------------------- path
+    # ----------------------------------------------------------------------------------------- called by bar_path.py
 
-    def _pass_worst(self) -> None:
-        lane = self._lane
-        touched = [o for o in lane.stops if self._is_whole(o) and self._is_touched(o, self._adverse(o))]
-        only_close: list[WorkingOrder] = []
-        for order in sorted(touched, key=by_stop_then_time):
-            if order.place == STOP:
-                lane.set_off(order, self.end)
-                self._settle_triggered(order, None, self.end)
-                only_close.append(order)
-        reached = [o for o in lane.limits if self._is_whole(o) and self._is_reached(o, self._favourable(o))]
-        for order in sorted(reached, key=by_price_then_time):
-            if order.place == LIMIT and order not in only_close:
-                self._make_bar(order, self.end)
-        for order in only_close:
-            if order.place == LIMIT and self._is_reached(order, self._bar(order).close):
-                self._make_bar(order, self.end)
-
-    def _pass_ohlc(self) -> None:
-        lane, ask, bid = self._lane, self._ask, self._bid
-        asks = (ask.open, ask.high, ask.low, ask.close)
-        bids = (bid.open, bid.high, bid.low, bid.close)
-        for leg in range(3):
-            met: list[tuple[float, int, int, int, WorkingOrder]] = []
-            for order in (*lane.stops, *lane.limits):
-                path = asks if order.is_buy else bids
-                begin, end = path[leg], path[leg + 1]
-                is_stop = order.place == STOP
-                is_met = self._is_touched(order, end) if is_stop else self._is_reached(order, end)
-                if is_met and self._is_whole(order):
-                    level = (order.stop_f if is_stop else order.price_f or 0.0) - self._shift(order)
-                    way = (level - begin) / (end - begin) if end != begin else 0.0
-                    met.append((way, 0 if is_stop else 1, order.effective_ns, order.number, order))
-            for _, kind, _, _, order in sorted(met, key=lambda item: item[:4]):
-                if kind == 0 and order.place == STOP:
-                    lane.set_off(order, self.end)
-                    self._settle_triggered(order, None, self.end)
-                elif kind == 1 and order.place == LIMIT:
-                    self._make_bar(order, self.end)
-
-    def _settle_triggered(self, order: WorkingOrder, opened: float | None, ts: int) -> None:
+    def settle_triggered(self, order: WorkingOrder, opened: float | None, ts: int) -> None:
         """A stop that was set off takes the open, or its own stop price inside the bar; what is left works on."""
-        lane = self._lane
+        lane = self.lane
         order.is_fresh = False
         if opened is None:
             assert order.stop_price is not None
@@ -181,6 +182,17 @@ class BarPassage:
             else:
                 lane.rest(order, ts)
 
+    def follow(self, order: WorkingOrder, price: float) -> None:
+        """Let a trailing stop see a price of this bar."""
+        order.follow(price + self.shift_of(order), self.lane.instrument.price_increment)
+
+    def make_bar(self, order: WorkingOrder, ts: int) -> None:
+        """A resting limit that was reached gets its price, as far as there is room."""
+        room = self._room(order)
+        part = self.lane.share_of(order, room)
+        if part and self.lane.make(order, part, ts):
+            room.use(part)
+
     # ------------------------------------------------------------------------------------------------------ executing
 
     def _take_bar(self, order: WorkingOrder, price: float, ts: int) -> None:
@@ -188,7 +200,7 @@ class BarPassage:
 
     def _take_found(self, order: WorkingOrder, found: Decimal, ts: int) -> None:
         """Execute a taker at a price of this bar, as far as limit and room go; IOC and FOK have had their attempt."""
-        lane, room = self._lane, self._room(order)
+        lane, room = self.lane, self._room(order)
         if order.price_f is None or lane.taker_price.is_within(float(found), order.sign, order.price_f):
             part = lane.share_of(order, room)
             if part and lane.take(order, found, part, ts):
@@ -196,46 +208,63 @@ class BarPassage:
         if order.is_immediate:
             lane.end_immediate(order, ts)
 
-    def _make_bar(self, order: WorkingOrder, ts: int) -> None:
-        room = self._room(order)
-        part = self._lane.share_of(order, room)
-        if part and self._lane.make(order, part, ts):
-            room.use(part)
-
     # ------------------------------------------------------------------------------------------------- what was where
 
-    def _bar(self, order: WorkingOrder) -> Bar:
-        return self._ask if order.is_buy else self._bid
+    def bar_of(self, order: WorkingOrder) -> Bar:
+        """The bar that an order of this side meets: buys the ask's."""
+        return self.ask if order.is_buy else self.bid
+
+    def shift_of(self, order: WorkingOrder) -> float:
+        """What the bar's prices lack to be those of the order's side."""
+        return self.lane.shift_buy if order.is_buy else self.lane.shift_sell
+
+    def adverse(self, order: WorkingOrder) -> float:
+        """The extreme that sets a stop of this side off."""
+        return self.ask.high if order.is_buy else self.bid.low
+
+    def favourable(self, order: WorkingOrder) -> float:
+        """The extreme that reaches a limit of this side."""
+        return self.ask.low if order.is_buy else self.bid.high
+
+    def stamp(self, order: WorkingOrder) -> int:
+        """When something inside the bar is taken to have happened: at its end, or just before the order expired."""
+        return self.end if order.leaves_ns > self.end else order.leaves_ns - 1
+
+    def is_here(self, order: WorkingOrder) -> bool:
+        """It rested when the bar began, or joined it since, and something was traded in the bar."""
+        if order.effective_ns > self.start and not self._has_joined(order):
+            return False
+        return order.leaves_ns > self.start and not self._room(order).is_empty
+
+    def _has_joined(self, order: WorkingOrder) -> bool:
+        """Whether it joined inside the bar; under `worst` only what hurts can be met in the rest of it."""
+        if order.joined_ns != self.end:
+            return False
+        return not self._is_worst or (order.waits_for_trigger and order.rises is order.is_buy)
+
+    def is_whole(self, order: WorkingOrder) -> bool:
+        """It rested to the bar's end; a stop that protects may expire before it under `worst`."""
+        if order.leaves_ns <= self.end and not self._is_kept(order):
+            return False
+        return self.is_here(order)
+
+    def _is_kept(self, order: WorkingOrder) -> bool:
+        if not self._is_worst or order.place != STOP or order.leaves_ns != order.expires_ns:
+            return False
+        return self.lane.venue.find_reducible(order) > 0
+
+    def is_touched(self, order: WorkingOrder, price: float) -> bool:
+        """Whether a price of this bar meets an order's trigger."""
+        slack = self.lane.taker_price.slack
+        price += self.shift_of(order)
+        return price >= order.stop_f - slack if order.rises else price <= order.stop_f + slack
+
+    def is_reached(self, order: WorkingOrder, price: float) -> bool:
+        """Whether a price of this bar executes a resting limit."""
+        assert order.price_f is not None
+        price += self.shift_of(order)
+        reach = self.lane.reach
+        return price <= order.price_f - reach if order.is_buy else price >= order.price_f + reach
 
     def _room(self, order: WorkingOrder) -> Room:
         return self._room_ask if order.is_buy else self._room_bid
-
-    def _shift(self, order: WorkingOrder) -> float:
-        return self._lane.shift_buy if order.is_buy else self._lane.shift_sell
-
-    def _adverse(self, order: WorkingOrder) -> float:
-        """The extreme that sets a stop of this side off."""
-        return self._ask.high if order.is_buy else self._bid.low
-
-    def _favourable(self, order: WorkingOrder) -> float:
-        """The extreme that reaches a limit of this side."""
-        return self._ask.low if order.is_buy else self._bid.high
-
-    def _is_here(self, order: WorkingOrder) -> bool:
-        """It rested when the bar began, and something was traded in the bar."""
-        return order.effective_ns <= self.start < order.leaves_ns and not self._room(order).is_empty
-
-    def _is_whole(self, order: WorkingOrder) -> bool:
-        """It rested all through the bar."""
-        return order.leaves_ns > self.end and self._is_here(order)
-
-    def _is_touched(self, order: WorkingOrder, price: float) -> bool:
-        slack = self._lane.taker_price.slack
-        price += self._shift(order)
-        return price >= order.stop_f - slack if order.is_buy else price <= order.stop_f + slack
-
-    def _is_reached(self, order: WorkingOrder, price: float) -> bool:
-        assert order.price_f is not None
-        price += self._shift(order)
-        reach = self._lane.reach
-        return price <= order.price_f - reach if order.is_buy else price >= order.price_f + reach

@@ -172,6 +172,10 @@ class ExecutionEngine:
                 self._note(lane)
         self._refresh()
 
+    def find_refusal(self, order: WorkingOrder, ts: int) -> str | None:
+        """Why the venue does not accept an order that arrives now, None when it does. Money is not looked at."""
+        return self.lanes[order.instrument].refusal(order, ts)
+
     def arrive(self, order: WorkingOrder, ts: int) -> None:
         """An accepted order takes effect."""
         lane = self.lanes[order.instrument]

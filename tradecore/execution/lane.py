@@ -5,8 +5,7 @@ Gives:    executions, triggers and withdrawals, to the Venue; `due_ns`, the next
 Never:    looks at an event before its instant, and touches none one by one while no order works: what stands at an
           instant is found by bisection. Nothing here knows money.    Spec: 5.2; EXECUTION 2, 3, 7.
 
-QuoteLane, TradeLane and BarLane say how orders meet their kind of event; this file holds what they share. Depth will be
-a fourth.
+QuoteLane, DepthLane, TradeLane and BarLane say how orders meet their kind of event; this file holds what they share.
 """
 
 from __future__ import annotations
@@ -22,10 +21,19 @@ from tradecore.domain.instant import MAX_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import TimeInForce
 from tradecore.execution.exact import to_exact
+from tradecore.execution.market_hours import make_market_hours
 from tradecore.execution.match_rules import MatchRules
 from tradecore.execution.room import Room
 from tradecore.execution.taker_price import TakerPrice
-from tradecore.execution.working_order import LIMIT, NOWHERE, STOP, TAKER, WorkingOrder, by_time
+from tradecore.execution.working_order import (
+    LIMIT,
+    NOWHERE,
+    STOP,
+    TAKER,
+    WorkingOrder,
+    by_stop_then_time,
+    by_time,
+)
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
 _LIQUIDITY_MAKER: Final = Liquidity.MAKER
@@ -64,16 +72,22 @@ class Venue(Protocol):
         """A command that had to wait for a bar takes effect; ts_event: its own instant."""
         ...
 
+    def find_reducible(self, order: WorkingOrder) -> Decimal:
+        """How much of what its strategy holds an order of this side would close, >= 0."""
+        ...
+
 
 class Lane:
     """What all match sources share. Subclasses define `match_at`, `enter`, `find_hit`, `touch`, `marks`.
 
     matched_on: word on every Execution. taken: number of loaded events that have happened. last: the newest of them,
     kept over windows. due_ns: next instant with something to match, NEVER without. uncapped: executions on events that
-    gave no size, counted for the report.
+    gave no size, counted for the report. hours: of trading, None where the market never closes.
     """
 
     matched_on = ""
+    spans_time = False
+    """Whether an event tells of a stretch of time, so that what happened inside it is known only at its end."""
 
     def __init__(self, instrument: Instrument, rules: MatchRules, taker_price: TakerPrice, venue: Venue) -> None:
         self.instrument = instrument
@@ -89,6 +103,7 @@ class Lane:
         self.taken = 0
         self.last: Any = None
         self.uncapped = 0
+        self.hours = make_market_hours(instrument.session)
         self.may_refuse = "reject" in (rules.no_market, rules.stop_through, rules.self_trade)
         self._scanned = 0
         self._chunk = _CHUNK_FIRST
@@ -98,6 +113,8 @@ class Lane:
 
     def load(self, name: str, events: Sequence[Any]) -> None:
         """Events of the next window, or more of this one; `name` tells the two series of a pair apart."""
+        if self.hours is not None and not self.spans_time:
+            events = self.hours.keep_open(events)
         self.events = [*self.events, *events] if self.events else events
         self._times = None
         self.rescan()
@@ -186,24 +203,58 @@ class Lane:
         """Let the event at this place meet the orders."""
         raise NotImplementedError
 
+    def pass_stops(self, ts: int) -> None:
+        """Trigger what the newest event reaches; what it does not, and trails, follows it."""
+        reached = []
+        for order in self.stops:
+            if self.is_through(order):
+                reached.append(order)
+            elif order.trail is not None:
+                self.follow(order)
+        for order in sorted(reached, key=by_stop_then_time) if len(reached) > 1 else reached:
+            if order.place == STOP:  # an execution before it may have taken it away
+                self.set_off(order, ts)
+                self.enter(order, ts)
+
+    def follow(self, order: WorkingOrder) -> None:
+        """Let a trailing stop see what triggers look at now."""
+        met = self.trigger_price(order.is_buy)
+        if met is not None:
+            order.follow(met, self.instrument.price_increment)
+
     # ---------------------------------------------------------------------------------------------------------- orders
 
-    def refusal(self, order: WorkingOrder) -> str | None:
+    def refusal(self, order: WorkingOrder, ts: int) -> str | None:
         """Why the venue does not accept an order that arrives now, None when it does. Call take_until before."""
         rules = self.rules
-        if rules.no_market == "reject" and self.touch(order.sign) is None:
-            return f"there is no market for {order.instrument} yet: no {self.matched_on} has come (no_market = reject)"
-        if order.waits_for_trigger and rules.stop_through == "reject" and self.is_through(order):
+        is_closed = self.hours is not None and not self.hours.is_open(ts)
+        met = None if is_closed and not self.spans_time else self.touch(order.sign)
+        if rules.no_market == "reject":
+            if is_closed:
+                return (
+                    f"the market of {order.instrument} is closed: its session is {self.instrument.session!r} "
+                    "(no_market = reject)"
+                )
+            if met is None:
+                return (
+                    f"there is no market for {order.instrument} yet: no {self.matched_on} has come (no_market = reject)"
+                )
+        if order.post_only and met is not None and self._would_take(order, met):
             return (
-                f"stop {order.stop_price} is already through: the market stands at {self.touch(order.sign)} "
-                "(stop_through = reject)"
+                f"it is post_only and would take: its price {order.price} meets the market at {met} "
+                "(give it a price that rests)"
             )
+        if rules.stop_through == "reject" and order.waits_for_trigger and self.is_through(order):
+            return f"stop {order.stop_price} is already through: the market stands at {met} (stop_through = reject)"
         if self.limits and rules.self_trade == "reject" and not order.waits_for_trigger:
-            met = self.touch(order.sign)
             price = order.price if order.price is not None or met is None else to_exact(met)
             if price is not None and (crossed := self.crossed_by(order, price)):
                 return f"it would cross our own order {crossed[0].order_id} at {crossed[0].price} (self_trade = reject)"
         return None
+
+    def _would_take(self, order: WorkingOrder, met: float) -> bool:
+        """Whether a limit would not rest; to meet the other side is to cross it."""
+        return order.price_f is not None and self.taker_price.is_within(met, order.sign, order.price_f)
 
     def enter(self, order: WorkingOrder, ts: int) -> None:
         """An accepted order takes effect: execute what can, let the rest work. Call take_until before."""
@@ -212,7 +263,11 @@ class Lane:
     def arrive(self, order: WorkingOrder, ts: int) -> None:
         """Place an order at its effective time: a stop waits unless the market is through it already."""
         order.effective_ns = ts
+        if self.hours is not None and not self.hours.is_open(ts) and self.hold(order):
+            return
         if order.waits_for_trigger:
+            if order.trail is not None:
+                self.follow(order)
             if not self.is_through(order):
                 self.put(order, STOP)
                 self.rescan()
@@ -222,11 +277,35 @@ class Lane:
         if order.place != NOWHERE or self.due_ns != NEVER:
             self.rescan()
 
+    def hold(self, order: WorkingOrder) -> bool:
+        """Keep an order that comes while the market is closed for the first event of the next session.
+
+        What stands in a closed market is no offer. False where events carry their own beginning (bars).
+        """
+        order.is_held = not order.waits_for_trigger
+        self.put(order, STOP if order.waits_for_trigger else TAKER)
+        self.rescan()
+        return True
+
+    def release_held(self, ts: int) -> None:
+        """The market is open again: what was held takes effect now, in the order in which it came."""
+        for order in sorted([o for o in self.takers if o.is_held], key=by_time):
+            order.is_held = False
+            self.remove(order)
+            if order.post_only:
+                self.rest(order, ts)
+            else:
+                self.enter(order, ts)
+
+    def join(self, order: WorkingOrder, ts: int, price: float) -> None:
+        """An execution at `price` brings an order into being that the venue holds for it: it works from now on."""
+        self.arrive(order, ts)
+
     def set_off(self, order: WorkingOrder, ts: int) -> None:
         """Trigger a stop; it is nowhere until its caller places it."""
         if order.place != NOWHERE:
             self.remove(order)
-        order.is_triggered = True
+        order.set_off()
         self.venue.trigger(order, ts)
 
     def put(self, order: WorkingOrder, place: int) -> None:
@@ -315,7 +394,10 @@ class Lane:
 
     def list_counts(self) -> dict[str, int]:
         """What was counted for the report."""
-        return {"uncapped_executions": self.uncapped}
+        counts = {"uncapped_executions": self.uncapped}
+        if self.hours is not None and not self.spans_time:
+            counts["events_while_closed"] = self.hours.left_out
+        return counts
 
     # ---------------------------------------------------------------------------------------------------------- prices
 
@@ -327,10 +409,14 @@ class Lane:
         """Price at which a holding of this sign is valued now: a long is sold, a short is bought back."""
         return self.touch(-sign)
 
+    def trigger_price(self, is_buy: bool) -> float | None:
+        """Price that the trigger of a buy or a sale looks at now, None where nothing can be relied on."""
+        return self.touch(1 if is_buy else -1)
+
     def is_through(self, order: WorkingOrder) -> bool:
-        """Whether the market stands at or beyond an order's stop."""
-        met = self.touch(order.sign)
-        return met is not None and (met >= order.stop_f if order.is_buy else met <= order.stop_f)
+        """Whether the market stands at or beyond an order's trigger."""
+        met = self.trigger_price(order.is_buy)
+        return met is not None and (met >= order.stop_f if order.rises else met <= order.stop_f)
 
     def marks(self, sign: int, after: int, until: int) -> tuple[list[int], list[float]]:
         """Times and prices at which a holding is valued, after < time <= until (EXECUTION 10)."""

@@ -12,25 +12,23 @@ at the very price of a resting limit does not execute it, whoever was the aggres
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from tradecore.domain.event import SIZE_UNKNOWN
 from tradecore.domain.instant import MINUTE_NS
 from tradecore.domain.trade_tick import TradeTick
 from tradecore.execution.exact import to_exact
-from tradecore.execution.lane import Lane
+from tradecore.execution.lane import ZERO, Lane
 from tradecore.execution.minute_marks import walk_minutes
 from tradecore.execution.room import Room
+from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import (
     LIMIT,
     TAKER,
     WorkingOrder,
     by_price_then_time,
-    by_stop_then_time,
     by_time,
 )
-
-_INF: Final = float("inf")
 
 
 class TradeLane(Lane):
@@ -49,15 +47,13 @@ class TradeLane(Lane):
         super().end_window()
 
     def find_hit(self, start: int, stop: int) -> int:
-        """First print through a limit or at a stop."""
-        below = max([o.price_f for o in self.limits if o.is_buy and o.price_f is not None], default=-_INF)
-        above = min([o.price_f for o in self.limits if not o.is_buy and o.price_f is not None], default=_INF)
-        up = min([o.stop_f for o in self.stops if o.is_buy], default=_INF)
-        down = max([o.stop_f for o in self.stops if not o.is_buy], default=-_INF)
+        """First print at or through a limit or a trigger."""
+        ask_low, ask_high, bid_low, bid_high = find_thresholds(self.limits, self.stops)
+        low, high = max(ask_low, bid_low), min(ask_high, bid_high)
         events = self.events
         for at in range(start, stop):
             price = events[at].price
-            if price < below or price > above or price >= up or price <= down:
+            if price <= low or price >= high:
                 return at
         return -1
 
@@ -65,17 +61,18 @@ class TradeLane(Lane):
         """Takers by time, then stops trigger, then limits that the print went through, best price first."""
         tick: TradeTick = self.events[at]
         room = Room(self.rules.participation, tick.size, is_unknown=bool(tick.flags & SIZE_UNKNOWN))
-        for order in sorted(self.takers, key=by_time):
-            if order.place == TAKER:
-                self._attempt(order, tick, room, ts)
+        if self.takers:
+            if self.hours is not None:
+                self.release_held(ts)
+            for order in sorted(self.takers, key=by_time):
+                if order.place == TAKER:
+                    self._attempt(order, tick, room, ts)
         if self.stops:
-            for order in sorted([o for o in self.stops if self.is_through(o)], key=by_stop_then_time):
-                self.set_off(order, ts)
-                self.enter(order, ts)
+            self.pass_stops(ts)
         resting = [o for o in self.limits if o.price_f is not None and _is_past(tick.price, o.price_f, o.is_buy)]
         for order in sorted(resting, key=by_price_then_time):
-            part = self.share_of(order, room)
-            if order.place == LIMIT and part and self.make(order, part, ts):
+            part = self.share_of(order, room) if order.place == LIMIT else ZERO
+            if part and self.make(order, part, ts):
                 room.use(part)
         self.uncapped += room.uncapped
 

@@ -40,9 +40,9 @@ class WaitingLane(Lane):
             self.remove(order)
         return released
 
-    def refusal(self, order: WorkingOrder) -> str | None:
+    def refusal(self, order: WorkingOrder, ts: int) -> str | None:
         """See Lane.refusal."""
-        return self.unmatched or super().refusal(order)
+        return self.unmatched or super().refusal(order, ts)
 
     def enter(self, order: WorkingOrder, ts: int) -> None:
         """Wait."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce
@@ -43,11 +43,11 @@ class WorkingOrder:
 
     sign: +1 buys, -1 sells. price_f, stop_f: floats of price and stop_price, for comparing only. rises: whether its
     trigger is met by prices at or above stop_f, else by those at or below. trail: of a trailing stop. remaining,
-    remaining_f: amount that may still execute. effective_ns: instant at which it took its present place. number: breaks ties, in
-    order of submission. place: TAKER, STOP, LIMIT or NOWHERE. is_fresh: a limit that has not met an event yet.
+    remaining_f: amount that may still execute. effective_ns: instant at which it took its present place. number: breaks
+    ties, in order of submission. place: TAKER, STOP, LIMIT or NOWHERE. is_fresh: a limit that has not met an event yet.
     is_unchecked: whether its money has to be looked at when it executes. leaves_ns: a command inside a bar that is not
     known yet takes it away at this instant (EXECUTION 2). report_ns: what its reports take to come back. reserved:
-    money set aside for it.
+    money set aside for it. ledger: its broker's, since it was accepted; matching does not look at it.
 
     Of orders with conditions (is_special): expires_ns: instant from which it works no more. room: the most that a
     reduce_only order may execute now. group: names the contingency group that entry, stop and targets share; joined_ns:
@@ -68,6 +68,7 @@ class WorkingOrder:
     filled_quantity = _ZERO
     filled_value = _ZERO
     reserved = _ZERO
+    ledger: Any = None
     reason: str | None = None
     price_f: float | None = None
     stop_f = 0.0
