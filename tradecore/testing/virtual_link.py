@@ -117,11 +117,14 @@ class VirtualLink:
         Raises: ConnectionRefusedError, ConnectionResetError. Cancelled, it tells the server by a reset.
         """
         self.down.deliver = lambda kind, _: self._on_answer(kind, protocol_factory)
-        self.up.send("syn")
+        if not self._made.done():  # a watcher may have aborted the link already
+            self.up.send("syn")
         try:
             return await self._made
         except asyncio.CancelledError:
             self._is_connecting = False
+            if not self._made.cancelled():
+                self._made.exception()  # came too late to be heard; asyncio would report it as forgotten
             end = self._ends.get("client")
             if end is None:
                 self.up.send("reset")

@@ -19,7 +19,7 @@ from math import inf, ulp
 from types import SimpleNamespace
 from typing import Any, TypeVarTuple
 
-from tradecore.domain.instant import SECOND_NS, format_ns, parse_ns
+from tradecore.domain.instant import HOUR_NS, SECOND_NS, format_ns, parse_ns
 from tradecore.errors import VirtualDeadlock, VirtualLivelock, VirtualTimeOver, VirtualTimeRefused
 from tradecore.testing.virtual_clock import VirtualClock
 from tradecore.testing.virtual_network import VirtualNetwork
@@ -30,6 +30,7 @@ from tradecore.testing.waiting_tasks import describe_tasks
 Args = TypeVarTuple("Args")
 
 VIRTUAL_START_NS = parse_ns("2024-01-01T00:00:00Z")
+_DURATION_S_MAX = 9_007_199  # 2**53 ns: beyond, a float of seconds no longer tells nanoseconds apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,15 @@ class VirtualLimits:
     """When a run on virtual time has gone wrong.
 
     rounds_per_instant: turns of the loop without time moving; each runs everything that is ready (a tenth of a
-    microsecond to milliseconds of real time each). duration_s: virtual seconds, a week unless told.
+    microsecond to milliseconds of real time each). duration_s: virtual seconds, a week unless told, 104 days at most.
     """
 
     rounds_per_instant: int = 100_000
     duration_s: float = 604_800.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.duration_s <= _DURATION_S_MAX or self.rounds_per_instant < 1:
+            raise ValueError(f"{self}: expected 0 < duration_s <= {_DURATION_S_MAX} and rounds_per_instant >= 1")
 
 
 class VirtualTask(asyncio.Task[Any]):
@@ -78,7 +83,7 @@ class VirtualLoop(RefusingLoop):
     """A loop on virtual time, with a network of its own (`network`) and a clock (`clock`).
 
     seed: all that the network draws comes from it. start_ns: the wall clock's instant at the beginning. The loop's
-    own `time()` begins at 0.0 and is exact to the nanosecond for a hundred days.
+    own `time()` begins at 0.0; sums of it are exact to the nanosecond for 48 days.
     """
 
     # What BaseEventLoop keeps and its stubs do not tell.
@@ -98,6 +103,7 @@ class VirtualLoop(RefusingLoop):
         self.elapsed_ns = 0
         self.clock = VirtualClock(self, start_ns)
         self.network = VirtualNetwork(self, seed=seed, law=law or LinkLaw())
+        self._end_ns = round(self.limits.duration_s * SECOND_NS)
         self._rounds = 0
         self._timers_set = 0
         self._tasks_made = 0
@@ -138,11 +144,13 @@ class VirtualLoop(RefusingLoop):
             self._move_to(self._scheduled[0].due_ns)
         self._rounds += 1
         if self._rounds > self.limits.rounds_per_instant:
-            raise VirtualLivelock(self._instant(), self._rounds - 1, describe_tasks(self.list_tasks()))
+            self._rounds = 0  # so that what is cancelled now can still close
+            raise VirtualLivelock(self._instant(), self.limits.rounds_per_instant, describe_tasks(self.list_tasks()))
         return ()
 
     def _move_to(self, ns: int) -> None:
-        if ns > self.limits.duration_s * SECOND_NS:
+        if ns > self._end_ns:
+            self._end_ns = ns + HOUR_NS  # so that what is cancelled now can still close its connections
             at = format_ns(self.clock.wall_ns() + ns - self.elapsed_ns)
             raise VirtualTimeOver(at, self.limits.duration_s, describe_tasks(self.list_tasks()))
         self.elapsed_ns = ns

@@ -84,6 +84,7 @@ class VirtualTransport(asyncio.Transport):
         self._is_reading_paused = self._is_writer_paused = False
         self._is_closing = self._is_lost = False
         self._is_eof_written = self._is_eof_sent = self._is_reset_told = False
+        self._has_unread = False
         self._writes_lost = 0
         incoming.deliver, outgoing.on_room = self._arrive, self._push
 
@@ -129,7 +130,7 @@ class VirtualTransport(asyncio.Transport):
         self._is_lost = self._is_closing = True
         if not self._is_eof_sent:
             # As a kernel does: closing with unread bytes, or for a fault of ours, resets; else the stream just ends.
-            self._outgoing.send("reset" if self._inbox or error is not None else "eof")
+            self._outgoing.send("reset" if self._inbox or self._has_unread or error is not None else "eof")
         self._buffer.clear()
         self._inbox.clear()
         self._buffered = 0
@@ -185,7 +186,7 @@ class VirtualTransport(asyncio.Transport):
         if kind == "reset":
             self.reset()
         elif self._is_closing:
-            return
+            self._has_unread = self._has_unread or kind == "data"
         elif kind == "eof":
             self._take_eof()
         else:
