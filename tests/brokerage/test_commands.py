@@ -1,5 +1,6 @@
 """Times, order and fate of commands: EXECUTION 1, 2 and 7."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -182,11 +183,22 @@ async def test_a_stop_price_can_move_until_it_is_triggered() -> None:
     assert order.reason == "cannot move the stop: it was triggered at 100.50"
 
 
-@pytest.mark.parametrize("word", [TimeInForce.GTD, TimeInForce.DAY])
-async def test_orders_that_expire_are_refused_at_the_call(word: TimeInForce) -> None:
+@pytest.mark.parametrize("ms", [100, 99])
+async def test_an_order_whose_time_is_over_is_refused_at_the_call(ms: int) -> None:
+    """Now is 0.1 s: an order that ends then could never work."""
     desk = make_broker_desk(QUOTES)
-    with pytest.raises(InvalidOrder, match="not available"):
-        await desk.submit(Order.market(ID, 1, time_in_force=word))
+    desk.play(quote(100, 99.98, 100.02))
+    ends = datetime(1970, 1, 1, microsecond=ms * 1_000, tzinfo=UTC)
+    with pytest.raises(InvalidOrder, match=r"is not later than now, 1970-01-01T00:00:00.100Z"):
+        await desk.submit(Order.market(ID, 1, time_in_force=TimeInForce.GTD, expire_time=ends))
+
+
+async def test_the_stop_of_a_trailing_stop_cannot_be_set() -> None:
+    desk = make_broker_desk(QUOTES)
+    desk.play(quote(100, 99.98, 100.02))
+    order = await desk.submit(Order.trailing_stop(ID, -1, offset=1))
+    with pytest.raises(InvalidOrder, match="its stop follows the market"):
+        await desk.update(order, stop_price=Decimal(99))
 
 
 async def test_updates_that_say_nothing_or_the_impossible_are_refused_at_the_call() -> None:

@@ -7,31 +7,27 @@ Gives:    nothing, or InvalidOrder. What depends on the market or the account is
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
 
+from tradecore.domain.instant import format_ns
 from tradecore.domain.instrument import Instrument
-from tradecore.domain.order import Order, TimeInForce
+from tradecore.domain.order import Order
 from tradecore.errors import InvalidOrder
 from tradecore.execution.working_order import WorkingOrder
 
-TIMES_IN_FORCE: Final = (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
-"""What the SimulatedBroker takes; orders that expire are not available yet."""
-
-
-def check_order(order: Order) -> None:
-    """Raises InvalidOrder for an order that was not submitted, or asks for what is not available."""
-    check_terms(order)
+def check_order(order: Order, now: int) -> None:
+    """Raises InvalidOrder for an order that was not submitted, or can never work."""
+    check_terms(order, now)
     if not order.order_id:
         raise InvalidOrder(f"{order!r} has no id yet; submit it with Strategy.submit_order")
 
 
-def check_terms(order: Order) -> None:
-    """Raises InvalidOrder for an order that asks for what is not available, submitted or not."""
-    if order.time_in_force not in TIMES_IN_FORCE:
-        known = ", ".join(word.value for word in TIMES_IN_FORCE)
+def check_terms(order: Order, now: int) -> None:
+    """Raises InvalidOrder for an order whose time is over before it begins, submitted or not. now: int nanoseconds."""
+    expire_ns = order.terms.expire_ns
+    if expire_ns is not None and expire_ns <= now:
         raise InvalidOrder(
-            f"order {order.order_id or order.instrument}: time in force {order.time_in_force.value} is not available "
-            f"at a simulated broker yet; expected one of {known}, or cancel the order with a timer"
+            f"order {order.order_id or order.instrument}: expire_time {format_ns(expire_ns)} is not later than now, "
+            f"{format_ns(now)}; give a time in the future"
         )
 
 
@@ -45,6 +41,11 @@ def check_update(
     """Raises InvalidOrder for an update that says nothing, names a price that the type has not, or is off the grid."""
     if quantity is None and price is None and stop_price is None:
         raise InvalidOrder(f"update of order {order.order_id} changes nothing; give quantity, price or stop_price")
+    if stop_price is not None and order.trail is not None:
+        raise InvalidOrder(
+            f"order {order.order_id} is a trailing stop: its stop follows the market and cannot be set; cancel it and "
+            "submit another"
+        )
     for name, wanted, current in (("price", price, order.price), ("stop_price", stop_price, order.stop_price)):
         if wanted is not None and current is None:
             raise InvalidOrder(

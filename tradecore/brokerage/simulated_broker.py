@@ -219,11 +219,11 @@ class SimulatedBroker:
 
     def check_order(self, order: Order) -> None:
         """What is wrong with an order at any time, so that it raises at the user's call. Raises: InvalidOrder."""
-        check_terms(order)
+        check_terms(order, self._timeline.now)
 
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
-        check_order(order)
+        check_order(order, self._timeline.now)
         if order.strategy not in self._recorders:
             raise InvalidOrder(
                 f"order {order.order_id!r} is of strategy {order.strategy!r}, which is not attached to broker "
@@ -504,6 +504,18 @@ class SimulatedBroker:
         if order.is_finished:
             self._book.release(order, self._find_ledger(order))
         self._publish(order, order.snapshot(self.name, ts_event))
+
+    def find_reducible(self, order: WorkingOrder) -> Decimal:
+        """See ExecutionListener."""
+        held = self._find_ledger(order).position.quantity
+        return max(-held if order.is_buy else held, _ZERO)
+
+    def resize(self, order: WorkingOrder, room: Decimal) -> None:
+        """See ExecutionListener."""
+        ledger = self._find_ledger(order)
+        self._book.release(order, ledger)
+        order.clip(room)
+        self._book.reserve(order, ledger, self._charges[order.instrument])
 
     def _tell_answer(self, order: WorkingOrder, ts_event: int, **answer: Any) -> None:
         """Report what became of a command for an order that works on: see OrderSnapshot for the words."""

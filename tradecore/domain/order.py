@@ -22,7 +22,15 @@ from tradecore.domain.instrument import Instrument, Number, check_instrument_id,
 from tradecore.domain.order_state import OrderState, check_transition
 
 # OrderSide, OrderType and TimeInForce are read from here by most: they are words of the Order.
-from tradecore.domain.order_terms import PLAIN_TERMS, PRICED_TYPES, STOPPED_TYPES, OrderTerms, Trailing, make_terms
+from tradecore.domain.order_terms import (
+    PLAIN_TERMS,
+    PRICED_TYPES,
+    STOPPED_TYPES,
+    OrderTerms,
+    Trailing,
+    TypedTrailing,
+    make_terms,
+)
 from tradecore.domain.order_terms import OrderSide as OrderSide
 from tradecore.domain.order_terms import OrderType as OrderType
 from tradecore.domain.order_terms import TimeInForce as TimeInForce
@@ -96,7 +104,7 @@ class Order:
     _time_in_force = _GTC
     _tags = _NO_TAGS
     _terms = PLAIN_TERMS
-    _typed_trailing: tuple[Number | None, ...] | None = None
+    _typed_trailing: TypedTrailing | None = None
 
     def __init__(
         self,
@@ -111,7 +119,7 @@ class Order:
         expire_time: datetime | None = None,
         post_only: bool = False,
         reduce_only: bool = False,
-        trailing: tuple[Number | None, ...] | None = None,
+        trailing: TypedTrailing | None = None,
     ) -> None:
         """An order not yet submitted. quantity is signed: above 0 buys, below 0 sells.
 
@@ -140,7 +148,7 @@ class Order:
             self._terms = make_terms(
                 f"a {order_type.value} order for {instrument}", order_type, time_in_force, expire_time=expire_time,
                 post_only=post_only, reduce_only=reduce_only,
-                trailing=None if trailing is None else Trailing.make(*trailing),
+                trailing=None if trailing is None else Trailing.make(trailing),
             )  # fmt: skip
 
     def _set_prices(self, price: Number | None, stop_price: Number | None) -> None:
@@ -338,7 +346,7 @@ class Order:
         if stop_price is not None:
             self._stop_price = instrument.price(stop_price)
         if self._typed_trailing is not None:
-            self._terms = replace(self._terms, trailing=Trailing.make(*self._typed_trailing, instrument=instrument))
+            self._terms = replace(self._terms, trailing=Trailing.make(self._typed_trailing, instrument))
 
     def mark_submitted(self, order_id: str, strategy: str, broker: str, ts_decided: int) -> None:
         """INITIALIZED to SUBMITTED, with its id. Raises: OrderError when it was submitted before."""

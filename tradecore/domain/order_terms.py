@@ -63,6 +63,10 @@ STOPPED_TYPES: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderTyp
 _IMMEDIATE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
+TypedTrailing = tuple[Number | None, Number | None, Number | None, Number | None]
+"""Offset, percent, activation_price and limit_offset of a trailing stop, as typed: floats may be rounded."""
+
+
 class Trailing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How a trailing stop follows the market: by an offset in price units, or by a percentage (1.5 = 1.5 %).
 
@@ -76,14 +80,7 @@ class Trailing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     limit_offset: Decimal | None = None
 
     @classmethod
-    def make(
-        cls,
-        offset: Number | None,
-        percent: Number | None,
-        activation_price: Number | None,
-        limit_offset: Number | None,
-        instrument: Instrument | None = None,
-    ) -> Trailing:
+    def make(cls, typed: TypedTrailing, instrument: Instrument | None = None) -> Trailing:
         """A checked one; with an instrument, its prices lie on the grid (floats are rounded). Raises: InvalidOrder."""
 
         def read(value: Number | None, name: str, *, is_price: bool = True) -> Decimal | None:
@@ -91,6 +88,7 @@ class Trailing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
                 return None
             return instrument.price(value) if instrument is not None and is_price else to_decimal(value, name)
 
+        offset, percent, activation_price, limit_offset = typed
         made = cls(
             read(offset, "offset"),
             read(percent, "percent", is_price=False),

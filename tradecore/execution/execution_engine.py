@@ -18,9 +18,12 @@ from typing import Any, Final, Protocol
 
 from tradecore.domain.execution import BrokerSource, Execution, Liquidity
 from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import TimeInForce
 from tradecore.domain.order_state import OrderState
+from tradecore.domain.trading_session import parse_session
 from tradecore.execution.bar_lane import BarLane
 from tradecore.execution.bar_pairing import BarPairing
+from tradecore.execution.expiries import Expiries, Expiry
 from tradecore.execution.lane import NEVER, Lane
 from tradecore.execution.match_rules import MatchRules
 from tradecore.execution.match_source import MatchSource
@@ -32,7 +35,9 @@ from tradecore.execution.working_order import WorkingOrder
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
 _STATE_CANCELLED: Final = OrderState.CANCELLED
+_STATE_EXPIRED: Final = OrderState.EXPIRED
 _STATE_TRIGGERED: Final = OrderState.TRIGGERED
+_TIF_DAY: Final = TimeInForce.DAY
 
 Charge = Callable[[WorkingOrder, Decimal, Decimal, Liquidity], Decimal]
 """Commission of an execution: order, quantity, price, liquidity; in the instrument's currency."""
@@ -53,7 +58,15 @@ class ExecutionListener(Protocol):
         ...
 
     def on_order_changed(self, order: WorkingOrder, ts_event: int) -> None:
-        """The venue triggered an order or took it away."""
+        """The venue triggered an order or took it away, or its time ended."""
+        ...
+
+    def find_reducible(self, order: WorkingOrder) -> Decimal:
+        """How much of what its strategy holds an order of this side would close, >= 0."""
+        ...
+
+    def resize(self, order: WorkingOrder, room: Decimal) -> None:
+        """A reduce_only order may execute so much now: `order.clip(room)`, and what is set aside for it follows."""
         ...
 
     def run_postponed(self, command: Any, ts_event: int) -> None:
@@ -73,7 +86,10 @@ class ExecutionEngine:
         self._charges: dict[str, Charge] = {}
         self._by_series: dict[tuple[str, str], Lane] = {}
         self._due: list[tuple[int, str]] = []
-        self._only: Lane | None = None  # the one lane of a run on one instrument: nothing to sort then
+        # The one lane of a run on one instrument, while no order expires: nothing to sort then.
+        self._only: Lane | None = None
+        self._expiries = Expiries()
+        self._reducing: dict[tuple[str, str], list[WorkingOrder]] = {}  # reduce_only, by strategy and instrument
 
     # ------------------------------------------------------------------------------------------------------- sources
 
@@ -126,10 +142,16 @@ class ExecutionEngine:
     def _place_lane(self, lane: Lane, charge: Charge) -> None:
         instrument = lane.instrument
         self.lanes[instrument.id] = lane
+        self._charges[instrument.id] = charge
+        self._sort_lanes()
+        if len(self.lanes) == 1 and self._expiries.due_ns == NEVER:
+            self._only = lane
+
+    def _sort_lanes(self) -> None:
+        """From now on it takes a look at more than one lane to know what is due."""
         if self._only is not None and self._only.due_ns != NEVER:
             heappush(self._due, (self._only.due_ns, self._only.instrument.id))
-        self._only = lane if len(self.lanes) == 1 else None
-        self._charges[instrument.id] = charge
+        self._only = None
 
     def is_source(self, kind: str, name: str) -> bool:
         """Whether this series is matched."""
@@ -163,6 +185,9 @@ class ExecutionEngine:
             self._only.match(ts)
             self.due_ns = self._only.due_ns
             return
+        ending = self._expiries.take(ts) if self._expiries.due_ns <= ts else []
+        # A tick at its expiry does not execute an order; a bar that ends then still counts.
+        self._end([order for order in ending if not self.lanes[order.instrument].spans_time], ts)
         due, lanes = self._due, self.lanes
         while due and due[0][0] <= ts:
             at, name = heappop(due)
@@ -170,16 +195,75 @@ class ExecutionEngine:
             if lane.due_ns == at:
                 lane.match(at)
                 self._note(lane)
+        self._end([order for order in ending if self.lanes[order.instrument].spans_time], ts)
         self._refresh()
+
+    # --------------------------------------------------------------------------------------------------------- orders
 
     def find_refusal(self, order: WorkingOrder, ts: int) -> str | None:
         """Why the venue does not accept an order that arrives now, None when it does. Money is not looked at."""
-        return self.lanes[order.instrument].refusal(order, ts)
+        refusal = self.lanes[order.instrument].refusal(order, ts)
+        if refusal is None and order.reduce_only:
+            room = self._listener.find_reducible(order)
+            if not room:
+                return f"it is reduce_only, and {order.strategy} holds no {order.instrument} that it would close"
+            order.clip(room)
+        return refusal
 
     def arrive(self, order: WorkingOrder, ts: int) -> None:
         """An accepted order takes effect."""
+        if order.is_special and not self._begin(order, ts):
+            return
         lane = self.lanes[order.instrument]
         lane.arrive(order, ts)
+        self._note(lane)
+
+    def join(self, order: WorkingOrder, ts: int, price: float) -> None:
+        """An order that the venue holds comes to exist by an execution at ts and price; called while it happens.
+
+        Inside a bar it joins the rest of the bar (EXECUTION 6, 8); elsewhere it arrives.
+        """
+        if order.is_special and not self._begin(order, ts):
+            return
+        lane = self.lanes[order.instrument]
+        lane.join(order, ts, price)
+        self._note(lane)
+
+    def _begin(self, order: WorkingOrder, ts: int) -> bool:
+        """Start the clock of an order that expires, and note one that only reduces; False when it is over already."""
+        if order.time_in_force is _TIF_DAY and order.expires_ns == NEVER:
+            session = parse_session(self.lanes[order.instrument].instrument.session)
+            order.expires_ns = session.compute_next_close_ns(ts)
+        if order.reduce_only:
+            place = (order.strategy, order.instrument)
+            others = [other for other in self._reducing.get(place, ()) if other is not order and not other.is_finished]
+            self._reducing[place] = [*others, order]
+        if order.expires_ns <= ts:
+            self._expire(order, ts)
+            return False
+        if order.expires_ns != NEVER:
+            self._sort_lanes()
+            self._expiries.add(order)
+        return True
+
+    def _end(self, ending: Sequence[WorkingOrder], ts: int) -> None:
+        """The time of these orders ended; one that a bar may still concern waits until the bar is known."""
+        for order in ending:
+            lane = self.lanes[order.instrument]
+            if lane.spans_time:
+                lane.take_until(ts)
+            if not order.is_finished and lane.must_wait(order, ts):
+                lane.postpone(order, ts, Expiry(order))
+                self._note(lane)
+            elif not order.is_finished:
+                self._expire(order, ts)
+
+    def _expire(self, order: WorkingOrder, ts: int) -> None:
+        lane = self.lanes[order.instrument]
+        lane.remove(order)
+        lane.rescan()
+        order.move(_STATE_EXPIRED, f"its time in force ({order.time_in_force.value}) ended")
+        self._listener.on_order_changed(order, ts)
         self._note(lane)
 
     def leave(self, order: WorkingOrder) -> None:
@@ -212,7 +296,7 @@ class ExecutionEngine:
         due, lanes = self._due, self.lanes
         while due and lanes[due[0][1]].due_ns != due[0][0]:
             heappop(due)
-        self.due_ns = due[0][0] if due else NEVER
+        self.due_ns = min(due[0][0], self._expiries.due_ns) if due else self._expiries.due_ns
 
     # ----------------------------------------------------------------------------------------- called by lanes (Venue)
 
@@ -237,7 +321,24 @@ class ExecutionEngine:
             lane.matched_on, ts_event, slippage,
         )  # fmt: skip
         listener.on_execution(order, execution)
+        if self._reducing:
+            self._clip_reducing(order.strategy, order.instrument, ts_event)
         return True
+
+    def _clip_reducing(self, strategy: str, instrument: str, ts_event: int) -> None:
+        """A position changed: reduce_only orders follow it, and end with it."""
+        for order in self._reducing.get((strategy, instrument), ()):
+            if order.is_finished:
+                continue
+            room = self._listener.find_reducible(order)
+            if not room:
+                self.withdraw(order, ts_event, "it is reduce_only, and there is nothing left to close")
+            elif room != order.room:
+                self._listener.resize(order, room)
+
+    def find_reducible(self, order: WorkingOrder) -> Decimal:
+        """See Venue."""
+        return self._listener.find_reducible(order)
 
     def trigger(self, order: WorkingOrder, ts_event: int) -> None:
         """A stop's condition was met."""
@@ -252,4 +353,8 @@ class ExecutionEngine:
 
     def run_postponed(self, command: Any, ts_event: int) -> None:
         """Hand a command back whose bar is known now."""
+        if isinstance(command, Expiry):
+            if not command.order.is_finished:
+                self._expire(command.order, ts_event)
+            return
         self._listener.run_postponed(command, ts_event)

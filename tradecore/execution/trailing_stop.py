@@ -30,6 +30,8 @@ class TrailingStop:
     Decimal('99.50')
     """
 
+    __slots__ = ("_trailing", "move_f", "sign", "stop_price")
+
     def __init__(self, trailing: Trailing, sign: int) -> None:
         self._trailing = trailing
         self.sign = sign
@@ -37,11 +39,11 @@ class TrailingStop:
         activation = trailing.activation_price
         self.move_f = sign * inf if activation is None else float(activation)
 
-    def follow(self, met: float, increment: Decimal) -> bool:
-        """See a price; whether the stop moved. Off the grid it is rounded away from the market: against the order."""
+    def follow(self, met: float, increment: Decimal) -> Decimal | None:
+        """See a price; the new stop, None where it stays. Off the grid it is rounded against the order."""
         sign = self.sign
         if sign * met > sign * self.move_f:
-            return False
+            return None
         trailing, best = self._trailing, to_exact(met)
         if trailing.offset is not None:
             distance = trailing.offset
@@ -49,9 +51,9 @@ class TrailingStop:
             assert trailing.percent is not None
             distance = abs(best) * trailing.percent / _HUNDRED
         rounding = ROUND_CEILING if sign > 0 else ROUND_FLOOR
-        self.stop_price = ((best + sign * distance) / increment).quantize(_ONE, rounding) * increment
+        self.stop_price = stop = ((best + sign * distance) / increment).quantize(_ONE, rounding) * increment
         self.move_f = nextafter(met, -sign * inf)
-        return True
+        return stop
 
     def find_limit(self) -> Decimal | None:
         """Limit price of the order once it is triggered, None for a market order."""

@@ -132,9 +132,9 @@ class WorkingOrder:
     def follow(self, met: float, increment: Decimal) -> None:
         """Let a trailing stop that waits see a price of the market."""
         assert self.trail is not None
-        if self.trail.follow(met, increment):
-            self.stop_price = self.trail.stop_price
-            self.stop_f = float(self.stop_price)
+        stop = self.trail.follow(met, increment)
+        if stop is not None:
+            self.stop_price, self.stop_f = stop, float(stop)
 
     def move(self, state: OrderState, reason: str | None = None) -> None:
         """Change state as the table allows. Raises: IllegalOrderTransition."""
