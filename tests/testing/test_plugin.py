@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tradecore.domain.instant import parse_ns
 from tradecore.errors import EngineStateError
@@ -30,6 +32,15 @@ async def test_the_marker_s_words_are_those_of_run_virtual(pause_s: int, virtual
     assert running_virtual_loop().seed == virtual_seed
     await asyncio.sleep(pause_s)
     assert running_clock().wall_ns() == parse_ns(f"2030-06-01T12:00:0{pause_s}Z")
+
+
+@pytest.mark.virtual_time
+@given(pause_s=st.integers(0, 100_000))
+@settings(max_examples=20, deadline=None)
+async def test_each_example_of_hypothesis_is_a_run_of_its_own(pause_s: int) -> None:
+    assert running_clock().monotonic_ns() == 0
+    await asyncio.sleep(pause_s)
+    assert running_clock().monotonic_ns() == pause_s * 1_000_000_000
 
 
 @pytest.mark.virtual_time(seed=5)

@@ -6,6 +6,7 @@ import math
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -213,6 +214,10 @@ async def _open_a_real_socket() -> None:
     _connect_a_real_socket()
 
 
+async def _sleep_in_real_time() -> None:
+    time.sleep(0.001)  # noqa: ASYNC251  (the mistake that is to be found)
+
+
 @pytest.mark.parametrize(
     ("ask", "what"),
     [
@@ -221,6 +226,7 @@ async def _open_a_real_socket() -> None:
         (lambda: asyncio.create_subprocess_exec(sys.executable, "-V"), "subprocess_exec"),
         (_start_a_thread, "thread 'worker'"),
         (_open_a_real_socket, "a real socket"),
+        (_sleep_in_real_time, r"time\.sleep"),
     ],
 )
 @pytest.mark.virtual_time

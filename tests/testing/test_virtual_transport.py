@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tradecore.domain.delay_law import LognormalDelay
 from tradecore.testing.virtual_run import run_virtual, running_network
+from tradecore.testing.virtual_server import VirtualServer
 from tradecore.testing.virtual_transport import VirtualTransport
 from tradecore.testing.virtual_wire import LinkLaw
 
@@ -172,18 +173,32 @@ async def test_closing_with_unread_bytes_resets_the_peer() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_writing_to_a_peer_that_is_gone_resets() -> None:
-    writer, client, _, server = await _connect()
-    (link,) = running_network().links
-    link.stall("down")  # so that the client does not hear of the end
-    server.close()
+async def test_unread_bytes_reset_even_after_the_own_end_of_stream() -> None:
+    _, client, server_side, server = await _connect(keeps_open_at_eof=True)
+    client.write_eof()
+    client.pause_reading()
     await asyncio.sleep(1)
+    server.write(b"never read")
+    await asyncio.sleep(1)
+    client.abort()
+    await asyncio.sleep(1)
+    assert server_side.names() == ["made", "eof", "ConnectionResetError"]
+    assert running_network().links == ()
+
+
+@pytest.mark.virtual_time
+async def test_writing_to_a_peer_that_is_gone_resets() -> None:
+    """Half-closed is not closed: only the answer to its bytes tells the client that nobody reads them."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Recorder, "venue.test", 80)
+    client, writer = await loop.create_connection(lambda: Recorder(keeps_open_at_eof=True), "venue.test", 80)
+    assert isinstance(server, VirtualServer)
+    server.close_clients()
+    await asyncio.sleep(1)
+    assert writer.names() == ["made", "eof"]
     client.write(b"anybody there?")
     await asyncio.sleep(1)
-    assert writer.names() == ["made"]
-    link.resume("down")
-    await asyncio.sleep(1)
-    assert "lost" in writer.names()[-1] or writer.names()[-1] == "ConnectionResetError"
+    assert writer.heard[-1] == (1.004, "ConnectionResetError")  # connected at 2 ms; 1 ms there, 1 ms back
 
 
 @pytest.mark.virtual_time

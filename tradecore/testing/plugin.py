@@ -5,6 +5,7 @@ Receives: `pytest_plugins = ["tradecore.testing.plugin"]` in the outermost conft
 Gives:    these tests run by run_virtual, whatever other async plugin there is; `--virtual-seed N` for all of them; the
           fixture `virtual_seed`, and in a failure's text the seed that repeats it.
 Never:    runs async fixtures on the virtual loop: they belong to the other plugin's. Open things inside the test.
+          Marks on a class or module leave its plain tests alone.
 """
 
 from __future__ import annotations
@@ -36,11 +37,20 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     """Turn a marked async test into a plain one before another async plugin takes it."""
     made = yield
     for item in made if isinstance(made, list) else [made]:
-        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-            marker = item.get_closest_marker(_MARKER)
-            if marker is not None:
-                item.obj = _run_by(item.obj, _settings(item, marker))
+        marker = item.get_closest_marker(_MARKER) if isinstance(item, pytest.Function) else None
+        if marker is not None:
+            _make_plain(item, _settings(item, marker))
     return made
+
+
+def _make_plain(item: pytest.Function, settings: dict[str, Any]) -> None:
+    """Replace the async function of a test, or the one that hypothesis calls for each example."""
+    if inspect.iscoroutinefunction(item.obj):
+        item.obj = _run_by(item.obj, settings)
+        return
+    given: Any = getattr(item.obj, "hypothesis", None)
+    if inspect.iscoroutinefunction(getattr(given, "inner_test", None)):
+        given.inner_test = _run_by(given.inner_test, settings)
 
 
 def _settings(item: pytest.Item, marker: pytest.Mark) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tradecore.domain.delay_law import draw_key
 from tradecore.domain.instant import SECOND_NS
@@ -59,33 +59,37 @@ def _randomness(seed: int) -> list[tuple[Any, str, Any]]:
 
 
 def _refusals() -> list[tuple[Any, str, Any]]:
-    refuse_socket = _make_refusal("a real socket", SOCKETS_INSTEAD)
+    wanted: list[tuple[Any, str, Callable[..., str], str]] = [
+        (threading.Thread, "start", lambda thread: f"thread {thread.name!r}", THREADS_INSTEAD),
+        (socket.socket, "connect", lambda *_: "a real socket", SOCKETS_INSTEAD),
+        (socket.socket, "connect_ex", lambda *_: "a real socket", SOCKETS_INSTEAD),
+        (socket.socket, "bind", lambda *_: "a real socket", SOCKETS_INSTEAD),
+        (socket, "getaddrinfo", lambda *_, **__: "socket.getaddrinfo()", "await loop.getaddrinfo() instead"),
+        (
+            time,
+            "sleep",
+            lambda _: "time.sleep()",
+            "await asyncio.sleep(), or let a callback take long by loop.spend()",
+        ),
+    ]
     return [
-        (threading.Thread, "start", _refuse_in_this_thread(threading.Thread.start)),
-        (socket.socket, "connect", refuse_socket),
-        (socket.socket, "connect_ex", refuse_socket),
-        (socket.socket, "bind", refuse_socket),
-        (socket, "getaddrinfo", _make_refusal("socket.getaddrinfo()", "await loop.getaddrinfo() instead")),
+        (owner, name, _refuse_in_this_thread(getattr(owner, name), describe, instead))
+        for owner, name, describe, instead in wanted
     ]
 
 
-def _make_refusal(what: str, instead: str) -> Callable[..., NoReturn]:
-    def refuse(*_args: object, **_named: object) -> NoReturn:
-        raise VirtualTimeRefused(what, instead)
-
-    return refuse
-
-
-def _refuse_in_this_thread(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
-    """Threads of a test runner may go on as they like; the run's own thread starts none."""
+def _refuse_in_this_thread(
+    original: Callable[..., Any], describe: Callable[..., str], instead: str
+) -> Callable[..., Any]:
+    """Threads of a test runner may go on as they like; the run's own thread is refused."""
     own = threading.get_ident()
 
-    def start_elsewhere(thread: threading.Thread) -> None:
+    def call_elsewhere(*args: Any, **named: Any) -> Any:
         if threading.get_ident() == own:
-            raise VirtualTimeRefused(f"thread {thread.name!r}", THREADS_INSTEAD)
-        start(thread)
+            raise VirtualTimeRefused(describe(*args, **named), instead)
+        return original(*args, **named)
 
-    return start_elsewhere
+    return call_elsewhere
 
 
 def _sets() -> list[tuple[Any, str, Any]]:

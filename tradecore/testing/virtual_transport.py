@@ -121,16 +121,17 @@ class VirtualTransport(asyncio.Transport):
 
     def reset(self) -> None:
         """The connection is reset from outside: ConnectionResetError for the protocol; the peer is not told."""
-        self._is_eof_sent = True
-        self._lose(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+        self._lose(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), is_peer_told=False)
 
-    def _lose(self, error: Exception | None) -> None:
+    def _lose(self, error: Exception | None, *, is_peer_told: bool = True) -> None:
         if self._is_lost:
             return
         self._is_lost = self._is_closing = True
-        if not self._is_eof_sent:
-            # As a kernel does: closing with unread bytes, or for a fault of ours, resets; else the stream just ends.
-            self._outgoing.send("reset" if self._inbox or self._has_unread or error is not None else "eof")
+        # As a kernel does: closing with unread bytes, or for a fault of ours, resets; else the stream just ends.
+        if is_peer_told and (self._inbox or self._has_unread or error is not None):
+            self._outgoing.send("reset")
+        elif is_peer_told and not self._is_eof_sent:
+            self._outgoing.send("eof")
         self._buffer.clear()
         self._inbox.clear()
         self._buffered = 0
