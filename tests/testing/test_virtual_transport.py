@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradecore.domain.delay_law import LognormalDelay
-from tradecore.testing.virtual_run import run_virtual, running_network
+from tradecore.testing.virtual_run import run_virtual, running_network, running_virtual_loop
 from tradecore.testing.virtual_server import VirtualServer
 from tradecore.testing.virtual_transport import VirtualTransport
 from tradecore.testing.virtual_wire import LinkLaw
@@ -189,7 +189,7 @@ async def test_unread_bytes_reset_even_after_the_own_end_of_stream() -> None:
 @pytest.mark.virtual_time
 async def test_writing_to_a_peer_that_is_gone_resets() -> None:
     """Half-closed is not closed: only the answer to its bytes tells the client that nobody reads them."""
-    loop = asyncio.get_running_loop()
+    loop = running_virtual_loop()
     server = await loop.create_server(Recorder, "venue.test", 80)
     client, writer = await loop.create_connection(lambda: Recorder(keeps_open_at_eof=True), "venue.test", 80)
     assert isinstance(server, VirtualServer)
