@@ -191,7 +191,8 @@ async def test_writing_to_a_peer_that_is_gone_resets() -> None:
     """Half-closed is not closed: only the answer to its bytes tells the client that nobody reads them."""
     loop = running_virtual_loop()
     server = await loop.create_server(Recorder, "venue.test", 80)
-    client, writer = await loop.create_connection(lambda: Recorder(keeps_open_at_eof=True), "venue.test", 80)
+    writer = Recorder(keeps_open_at_eof=True)
+    client, _ = await loop.create_connection(lambda: writer, "venue.test", 80)
     assert isinstance(server, VirtualServer)
     server.close_clients()
     await asyncio.sleep(1)
