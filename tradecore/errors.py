@@ -49,6 +49,7 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     ├── DataMissing             a run asks for data that the store does not have
     ├── StatisticsError         a record or a question that no statistics can answer
     ├── RunFolderError          results could not be written
+    ├── NotARunFolder           nothing that a run left, where one was to be verified
     ├── VirtualTimeError        a test on virtual time that cannot go on
     │   ├── VirtualDeadlock     nothing is ready and no timer is scheduled
     │   ├── VirtualLivelock     callbacks without end at one instant
@@ -432,6 +433,12 @@ class StatisticsError(TradecoreError, ValueError):
 
 class RunFolderError(TradecoreError):
     """Results could not be written; what was written before is kept and labelled incomplete."""
+
+
+class NotARunFolder(TradecoreError):
+    """A folder to be verified in which no run left anything, or one of a newer layout."""
+
+    exit_code = 4
 
 
 class RunningLoopError(TradecoreError, RuntimeError):

@@ -22,6 +22,7 @@ from tradecore.errors import (
     ImportSettingsError,
     InvalidEvent,
     InvalidName,
+    NotARunFolder,
     OrderError,
     RunFolderError,
     SeriesNotFound,
@@ -52,6 +53,7 @@ _NEXT_STEPS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (InvalidEvent, "correct the data, then run again"),
     (OrderError, "correct the order in the strategy, then run again"),
     (TurnLimitExceeded, "look for orders that answer each other at one instant, then run again"),
+    (NotARunFolder, "`tradecore runs list` shows the runs of a folder"),
     (RunFolderError, "free some space or name another folder with --runs-dir, then run again"),
 )
 """Most special first: the first class that fits is taken."""

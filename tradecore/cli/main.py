@@ -34,6 +34,9 @@ _COMMANDS: Final = {
     ),
     "data": LazyCommand("tradecore.cli.command_data:data", "Import, export, list, verify and generate market data."),
     "runs": LazyCommand("tradecore.cli.command_runs:runs", "List, show and remove the folders that runs left."),
+    "verify": LazyCommand(
+        "tradecore.cli.command_verify:verify", "Check the laws of trading on what a run left; exit 7 if one is broken."
+    ),
     "completion": LazyCommand("tradecore.cli.command_completion:completion", "Print the completion script of a shell."),
 }
 

@@ -120,6 +120,8 @@ class RunBook:
             "seed": self._plan.seed,
             "ended_at": format_ns(self._engine.timeline.now),
             "match_sources": match_sources,
+            "instruments": self._describe_instruments(brokers),
+            "accounts": self._describe_accounts(brokers),
             "counts": counts,
             "notes": self.notes,
             "failures": [str(failure) for failure in self._engine.failures],
@@ -165,6 +167,24 @@ class RunBook:
                 )
                 if listed:
                     self.notes.append(f"{broker.name} {instrument}: {listed}")
+
+    def _describe_instruments(self, brokers: Sequence[Any]) -> dict[str, Instrument]:
+        """Those that were matched, wherever they were defined: what executions mean in money."""
+        matched = {name for broker in brokers for name in getattr(broker, "match_sources", {})}
+        return {name: self._instruments[name] for name in sorted(matched)}
+
+    def _describe_accounts(self, brokers: Sequence[Any]) -> dict[str, Any]:
+        """Simulated brokers' own books at the end, which `tradecore verify` compares with the executions."""
+        described = {}
+        for broker in brokers:
+            if broker.name in self._settings:
+                account = broker.get_account()
+                positions = [
+                    {"strategy": strategy, "instrument": name, "quantity": held.quantity, "cost": held.cost}
+                    for (strategy, name), held in account.positions.items()
+                ]
+                described[broker.name] = {"cash": account.cash, "positions": positions}
+        return described
 
     def _compute_fingerprints(self, used: Mapping[Series, SeriesInfo]) -> dict[str, Any]:
         """What the run was made of: configuration, code, data. Empty where nothing is written."""

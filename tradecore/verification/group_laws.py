@@ -1,0 +1,162 @@
+"""Group laws: OTO, OCO, OUO and brackets (C1 to C5).
+
+Receives: order lines and executions in the order of the files.
+Gives:    findings; excesses that the way of a cancel allows are counted, not blamed.
+Never:    keeps a group longer than the last GROUPS_KEPT of them.    RELIABILITY 3; EXECUTION 8.
+
+Under `contingency = "client"` a sibling is cancelled, or reduced, once the execution was reported and the command has
+reached the venue: until then both may execute. Under "venue" nothing may.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from tradecore.verification.exact_number import ZERO
+from tradecore.verification.law_book import LawBook
+from tradecore.verification.record_forms import FINISHED, ExecutionLine, OrderLine
+from tradecore.verification.run_files import EXECUTIONS_FILE, ORDERS_FILE
+from tradecore.verification.run_terms import RunTerms
+from tradecore.verification.working_order import WorkingOrder
+
+GROUPS_KEPT: Final = 20_000
+
+_EXITS: Final = frozenset({"OCO", "OUO"})
+
+
+@dataclass(slots=True)
+class _Leg:
+    """One order of a group: the newest line, what it executed, when it first did."""
+
+    line: OrderLine
+    largest: Decimal
+    executed: Decimal = ZERO
+    begun_ns: int | None = None
+
+
+@dataclass(slots=True)
+class _Group:
+    legs: dict[str, _Leg] = field(default_factory=dict)
+
+
+class GroupLaws:
+    """Checks contingency groups. has_groups: whether any order belonged to one."""
+
+    def __init__(self, terms: RunTerms, book: LawBook) -> None:
+        self.has_groups = False
+        self._terms, self._book = terms, book
+        self._groups: OrderedDict[str, _Group] = OrderedDict()
+
+    def take_line(self, order: WorkingOrder, line: OrderLine) -> None:
+        """One line more of an order."""
+        if line.group_id is None:
+            return
+        self.has_groups = True
+        group = self._groups.get(line.group_id)
+        if group is None:
+            group = self._groups[line.group_id] = _Group()
+            if len(self._groups) > GROUPS_KEPT:
+                self._groups.popitem(last=False)
+        leg = group.legs.get(line.order_id)
+        if leg is None:
+            leg = group.legs[line.order_id] = _Leg(line, line.quantity)
+        leg.line = line
+        leg.largest = max(leg.largest, line.quantity)
+        if line.parent_id is not None and line.state not in FINISHED:
+            self._check_child(group, line)
+
+    def take_execution(self, order: WorkingOrder, line: OrderLine, execution: ExecutionLine) -> None:
+        """One execution more of an order that may belong to a group."""
+        group = None if line.group_id is None else self._groups.get(line.group_id)
+        if group is None:
+            return
+        leg = group.legs[line.order_id]
+        leg.executed += execution.quantity
+        if leg.begun_ns is None:
+            leg.begun_ns = execution.ts_event
+        if line.contingency == "OCO":
+            self._check_one_only(group, leg, execution)
+        if line.contingency in _EXITS:
+            self._check_exits(group, leg, execution)
+
+    def finish(self, ended_ns: int | None) -> None:
+        """At the run's end: whoever was to be cancelled is. ended_ns: None for a run cut short."""
+        if ended_ns is None:
+            return
+        for group in self._groups.values():
+            for leg in group.legs.values():
+                done = [other for other in _siblings(group, leg) if other.begun_ns is not None]
+                if leg.line.contingency != "OCO" or leg.line.state in FINISHED or leg.begun_ns is not None or not done:
+                    continue
+                self._book.checked["C1"] += 1
+                allowed = self._find_way_ns(leg.line.broker, "report", "cancel")
+                first = min(done, key=lambda other: other.begun_ns or 0)
+                if allowed is not None and (first.begun_ns or 0) + allowed < ended_ns:
+                    message = f"order {leg.line.order_id} still works; {first.line.order_id} of its group has executed"
+                    self._book.report("C1", ORDERS_FILE, leg.line.number, message)
+
+    def _check_child(self, group: _Group, line: OrderLine) -> None:
+        parent = group.legs.get(line.parent_id or "")
+        done = ZERO if parent is None else parent.executed
+        has_ended = parent is not None and parent.line.state in FINISHED
+        law = "C3" if not has_ended else "C4" if done else "C5"
+        self._book.checked[law] += 1
+        if not done:
+            message = f"order {line.order_id} is at the venue; its parent {line.parent_id} has executed nothing"
+            self._book.report(law, ORDERS_FILE, line.number, message)
+        elif line.quantity > done:
+            message = f"order {line.order_id} is of {line.quantity}; its parent {line.parent_id} executed {done}"
+            self._book.report(law, ORDERS_FILE, line.number, message)
+        elif parent is not None and parent.begun_ns is not None and line.ts_event < parent.begun_ns:
+            message = f"order {line.order_id} is of {line.ts_event}; its parent first executed at {parent.begun_ns}"
+            self._book.report(law, ORDERS_FILE, line.number, message)
+
+    def _check_one_only(self, group: _Group, leg: _Leg, execution: ExecutionLine) -> None:
+        self._book.checked["C1"] += 1
+        begun = [(other.begun_ns, other) for other in _siblings(group, leg) if other.begun_ns is not None]
+        if not begun:
+            return
+        first_ns, first = min(begun, key=lambda one: one[0])
+        message = f"executes although {first.line.order_id} of its OCO group executed at {first_ns}"
+        self._blame("C1", execution, first_ns, ("report", "cancel"), message)
+
+    def _check_exits(self, group: _Group, leg: _Leg, execution: ExecutionLine) -> None:
+        siblings = _siblings(group, leg)
+        parent = group.legs.get(leg.line.parent_id or "")
+        exits = [leg, *siblings]
+        most = parent.executed if parent is not None else max(one.largest for one in exits)
+        executed = ZERO
+        for one in exits:
+            executed += one.executed
+        self._book.checked["C2"] += 1
+        if executed > most:
+            since = max((one.begun_ns for one in siblings if one.begun_ns is not None), default=execution.ts_event)
+            message = f"makes {executed} executed by the exits of group {leg.line.group_id}; there were {most} to exit"
+            self._blame("C2", execution, since, ("report", "update"), message)
+
+    def _blame(self, law: str, execution: ExecutionLine, since_ns: int, legs: tuple[str, str], message: str) -> None:
+        """Broken, unless the command that should have prevented it could still be on its way."""
+        allowed = self._find_way_ns(execution.broker, *legs)
+        if allowed is None or execution.ts_event < since_ns + allowed:
+            self._book.leave_out(law, "an exit executed more while the command to its sibling was on its way (client)")
+            return
+        self._book.report(law, EXECUTIONS_FILE, execution.number, f"execution {execution.execution_id} {message}")
+
+    def _find_way_ns(self, broker: str, *legs: str) -> int | None:
+        """How long a report and the command after it may take: 0 where the venue holds the group; None: no end."""
+        terms = self._terms.brokers.get(broker)
+        if terms is None:
+            return None
+        return 0 if terms.holds_groups else terms.find_most_ns(*legs)
+
+
+def _siblings(group: _Group, leg: _Leg) -> list[_Leg]:
+    """The other exits of the same parent."""
+    return [
+        other
+        for other in group.legs.values()
+        if other is not leg and other.line.parent_id == leg.line.parent_id and other.line.contingency in _EXITS
+    ]
