@@ -203,8 +203,8 @@ class BarPassage:
         lane, room = self.lane, self._room(order)
         if order.price_f is None or lane.taker_price.is_within(float(found), order.sign, order.price_f):
             part = lane.share_of(order, room)
-            if part and lane.take(order, found, part, ts):
-                room.use(part)
+            if part and (done := lane.take(order, found, part, ts)):
+                room.use(done)
         if order.is_immediate:
             lane.end_immediate(order, ts)
 

@@ -23,6 +23,7 @@ from tradecore.domain.order_state import OrderState
 from tradecore.domain.trading_session import parse_session
 from tradecore.execution.bar_lane import BarLane
 from tradecore.execution.bar_pairing import BarPairing
+from tradecore.execution.depth_lane import DepthLane
 from tradecore.execution.expiries import Expiries, Expiry
 from tradecore.execution.lane import NEVER, Lane
 from tradecore.execution.match_rules import MatchRules
@@ -30,6 +31,7 @@ from tradecore.execution.match_source import MatchSource
 from tradecore.execution.quote_lane import QuoteLane
 from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.trade_lane import TradeLane
+from tradecore.execution.trade_queue_lane import TradeQueueLane
 from tradecore.execution.waiting_lane import WaitingLane
 from tradecore.execution.working_order import WorkingOrder
 
@@ -44,6 +46,14 @@ Charge = Callable[[WorkingOrder, Decimal, Decimal, Liquidity], Decimal]
 
 _ZERO: Final = Decimal(0)
 _TWO: Final = Decimal(2)
+
+
+_LANES: Final[dict[str, Callable[..., Lane]]] = {
+    "depth": DepthLane,
+    "quote": QuoteLane,
+    "trade": TradeLane,
+    "trade_queue": TradeQueueLane,
+}
 
 
 class ExecutionListener(Protocol):
@@ -113,10 +123,8 @@ class ExecutionEngine:
         )
         parts = (instrument, self.rules, taker_price, self)
         lane: Lane
-        if source.word == "quote":
-            lane = QuoteLane(*parts)
-        elif source.word == "trade":
-            lane = TradeLane(*parts)
+        if source.word in _LANES:
+            lane = _LANES[source.word](*parts)
         else:
             lane = BarLane(
                 *parts,
@@ -127,8 +135,8 @@ class ExecutionEngine:
             )
         waiting = self.lanes.get(instrument.id)
         self._place_lane(lane, charge)
-        for name in source.names:
-            self._by_series[source.kind, name] = lane
+        for series in source.series:
+            self._by_series[series] = lane
         if isinstance(waiting, WaitingLane):
             for order in waiting.release():
                 self.arrive(order, order.effective_ns)

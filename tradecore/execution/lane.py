@@ -11,7 +11,7 @@ QuoteLane, DepthLane, TradeLane and BarLane say how orders meet their kind of ev
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_DOWN, Decimal
 from operator import attrgetter
 from typing import Any, Final, Protocol
@@ -20,9 +20,9 @@ from tradecore.domain.execution import Liquidity
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import TimeInForce
-from tradecore.execution.exact import to_exact
 from tradecore.execution.market_hours import make_market_hours
 from tradecore.execution.match_rules import MatchRules
+from tradecore.execution.order_refusal import find_refusal
 from tradecore.execution.room import Room
 from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.working_order import (
@@ -88,6 +88,8 @@ class Lane:
     matched_on = ""
     spans_time = False
     """Whether an event tells of a stretch of time, so that what happened inside it is known only at its end."""
+    has_one_price = False
+    """Whether a long and a short holding are valued at the same price."""
 
     def __init__(self, instrument: Instrument, rules: MatchRules, taker_price: TakerPrice, venue: Venue) -> None:
         self.instrument = instrument
@@ -226,35 +228,7 @@ class Lane:
 
     def refusal(self, order: WorkingOrder, ts: int) -> str | None:
         """Why the venue does not accept an order that arrives now, None when it does. Call take_until before."""
-        rules = self.rules
-        is_closed = self.hours is not None and not self.hours.is_open(ts)
-        met = None if is_closed and not self.spans_time else self.touch(order.sign)
-        if rules.no_market == "reject":
-            if is_closed:
-                return (
-                    f"the market of {order.instrument} is closed: its session is {self.instrument.session!r} "
-                    "(no_market = reject)"
-                )
-            if met is None:
-                return (
-                    f"there is no market for {order.instrument} yet: no {self.matched_on} has come (no_market = reject)"
-                )
-        if order.post_only and met is not None and self._would_take(order, met):
-            return (
-                f"it is post_only and would take: its price {order.price} meets the market at {met} "
-                "(give it a price that rests)"
-            )
-        if rules.stop_through == "reject" and order.waits_for_trigger and self.is_through(order):
-            return f"stop {order.stop_price} is already through: the market stands at {met} (stop_through = reject)"
-        if self.limits and rules.self_trade == "reject" and not order.waits_for_trigger:
-            price = order.price if order.price is not None or met is None else to_exact(met)
-            if price is not None and (crossed := self.crossed_by(order, price)):
-                return f"it would cross our own order {crossed[0].order_id} at {crossed[0].price} (self_trade = reject)"
-        return None
-
-    def _would_take(self, order: WorkingOrder, met: float) -> bool:
-        """Whether a limit would not rest; to meet the other side is to cross it."""
-        return order.price_f is not None and self.taker_price.is_within(met, order.sign, order.price_f)
+        return find_refusal(self, order, ts)
 
     def enter(self, order: WorkingOrder, ts: int) -> None:
         """An accepted order takes effect: execute what can, let the rest work. Call take_until before."""
@@ -347,13 +321,47 @@ class Lane:
 
     # ------------------------------------------------------------------------------------------------------ executing
 
-    def take(self, order: WorkingOrder, found: Decimal, quantity: Decimal, ts: int) -> bool:
-        """Execute a taker at a matched market price. False when it was withdrawn instead."""
+    def take(self, order: WorkingOrder, found: Decimal, quantity: Decimal, ts: int) -> Decimal:
+        """Execute a taker at a matched market price. What executed: 0 when it was withdrawn instead."""
         price = self.taker_price.after(found, order.sign, order.price)
         if self.limits and not self.clear_own(order, price, ts):
-            return False
+            return ZERO
         slippage = ZERO if price is found else abs(price - found)
-        return self.venue.execute(order, quantity, price, ts, _LIQUIDITY_TAKER, slippage)
+        return quantity if self.venue.execute(order, quantity, price, ts, _LIQUIDITY_TAKER, slippage) else ZERO
+
+    def take_levels(
+        self, order: WorkingOrder, levels: Iterable[tuple[Decimal, Decimal]], quantity: Decimal, ts: int
+    ) -> list[tuple[Decimal, Decimal]]:
+        """Execute a taker down a book, an Execution for each level; (price, amount) of those that gave something.
+
+        levels: exact price and what is there, best first. It stops at the order's limit; a FOK order: all or nothing.
+        """
+        plan, left = [], quantity
+        best: Decimal | None = None
+        for level, there in levels:
+            best = level if best is None else best
+            if order.price is not None and (order.price - level) * order.sign < 0:
+                break
+            part = left if left <= there else there // self._increment * self._increment
+            if part > 0:
+                plan.append((level, part))
+                left -= part
+            if not left:
+                break
+        if best is None or not plan or (left and order.time_in_force is _TIF_FOK):
+            return []
+        worst = self.taker_price.after(plan[-1][0], order.sign, order.price)
+        if self.limits and not self.clear_own(order, worst, ts):
+            return []
+        done: list[tuple[Decimal, Decimal]] = []
+        for level, part in plan:
+            price = self.taker_price.after(level, order.sign, order.price)
+            if not self.venue.execute(order, part, price, ts, _LIQUIDITY_TAKER, abs(price - best)):
+                break
+            done.append((level, part))
+            if order.is_finished:  # an execution may end an order of a group
+                break
+        return done
 
     def make(self, order: WorkingOrder, quantity: Decimal, ts: int) -> bool:
         """Execute a resting limit at its price."""

@@ -15,10 +15,19 @@ import msgspec
 
 from tradecore.domain.bar_type import BarType
 
-MATCH_WORDS: Final = ("quote", "trade", "bar_bid_ask", "bar")
-"""Words of match_on, in the order of preference. Depth goes before quotes; this version does not match on it."""
+MATCH_WORDS: Final = ("depth", "quote", "trade", "bar_bid_ask", "bar", "trade_queue")
+"""Words of match_on, in the order of preference. "trade_queue" is not chosen unless it is asked for: it needs depth or
+quotes beside the trades, and subscribing to more data must not change an execution.
+"""
 
-_KIND_OF: Final = {"quote": "quote_tick", "trade": "trade_tick", "bar": "bar", "bar_bid_ask": "bar"}
+_KIND_OF: Final = {
+    "depth": "depth",
+    "quote": "quote_tick",
+    "trade": "trade_tick",
+    "trade_queue": "trade_tick",
+    "bar": "bar",
+    "bar_bid_ask": "bar",
+}
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -30,7 +39,8 @@ class Candidate(msgspec.Struct, frozen=True):
 
 class MatchSource(msgspec.Struct, frozen=True):
     """The chosen one. word: of MATCH_WORDS. names: one series, or (bid, ask). step_ns: of bars. side: "last", "both",
-    "bid", "ask"; for one side alone the spread (price units) makes the other.
+    "bid", "ask"; for one side alone the spread (price units) makes the other. beside: kind of the series that says how
+    much stands before our orders in the queue, "depth" or "quote_tick".
     """
 
     word: str
@@ -38,6 +48,13 @@ class MatchSource(msgspec.Struct, frozen=True):
     step_ns: int = 0
     side: str = "last"
     spread: Decimal = Decimal(0)
+    beside: str = ""
+
+    @property
+    def series(self) -> list[tuple[str, str]]:
+        """Kind and name of every series that is matched."""
+        listed = [(self.kind, name) for name in self.names]
+        return [*listed, (self.beside, self.names[0])] if self.beside else listed
 
     @property
     def kind(self) -> str:
@@ -48,6 +65,8 @@ class MatchSource(msgspec.Struct, frozen=True):
     def description(self) -> str:
         """For run.json: "bar IBM.NYSE 1d last"."""
         text = f"{self.word} {' + '.join(self.names)}"
+        if self.beside:
+            text += f" with the queue from {self.beside}"
         return f"{text} with a spread of {self.spread}" if self.spread else text
 
 
@@ -56,10 +75,8 @@ def choose_match_source(
 ) -> MatchSource | str:
     """The source by EXECUTION 3, or the reason why there is none. wanted: the word of match_on, None to choose."""
     if wanted is not None and wanted not in MATCH_WORDS:
-        if wanted == "depth":
-            return f"match_on is 'depth', which this version does not match on yet; expected {', '.join(MATCH_WORDS)}"
         return f"match_on is {wanted!r}; expected one of {', '.join(MATCH_WORDS)}"
-    for word in MATCH_WORDS if wanted is None else (wanted,):
+    for word in MATCH_WORDS[:-1] if wanted is None else (wanted,):
         found = _CHOOSERS[word](candidates, spread or Decimal(0))
         if found is not None:
             return found
@@ -68,13 +85,18 @@ def choose_match_source(
         return one_side
     read = ", ".join(f"{c.kind} {c.name}" for c in candidates) or "nothing"
     if wanted is not None:
-        return f"match_on is {wanted!r}, but the run reads only {read}"
+        needed = "; it needs trades, and depth or quotes beside them" if wanted == "trade_queue" else ""
+        return f"match_on is {wanted!r}, but the run reads only {read}{needed}"
     if one_side is not None:
         return (
             f"only one side's bars are read ({one_side}); they need a spread: set `spread` of this instrument, or read "
             "the other side's bars too"
         )
-    return f"nothing that is read can be matched ({read}); quotes, trades, last bars, or bid and ask bars can"
+    return f"nothing that is read can be matched ({read}); depth, quotes, trades, last bars, or bid and ask bars can"
+
+
+def _find_depth(candidates: Sequence[Candidate], spread: Decimal) -> MatchSource | None:
+    return next((MatchSource("depth", (c.name,)) for c in candidates if c.kind == "depth"), None)
 
 
 def _find_quote(candidates: Sequence[Candidate], spread: Decimal) -> MatchSource | None:
@@ -83,6 +105,15 @@ def _find_quote(candidates: Sequence[Candidate], spread: Decimal) -> MatchSource
 
 def _find_trade(candidates: Sequence[Candidate], spread: Decimal) -> MatchSource | None:
     return next((MatchSource("trade", (c.name,), spread=spread) for c in candidates if c.kind == "trade_tick"), None)
+
+
+def _find_queue(candidates: Sequence[Candidate], spread: Decimal) -> MatchSource | None:
+    kinds = {c.kind for c in candidates}
+    beside = next((kind for kind in ("depth", "quote_tick") if kind in kinds), None)
+    trade = _find_trade(candidates, spread)
+    if trade is None or beside is None:
+        return None
+    return MatchSource("trade_queue", trade.names, spread=spread, beside=beside)
 
 
 def _find_pair(candidates: Sequence[Candidate], spread: Decimal) -> MatchSource | None:
@@ -119,8 +150,10 @@ def _bars(candidates: Sequence[Candidate], price: str) -> list[BarType]:
 
 
 _CHOOSERS: Final[dict[str, Callable[[Sequence[Candidate], Decimal], MatchSource | None]]] = {
+    "depth": _find_depth,
     "quote": _find_quote,
     "trade": _find_trade,
+    "trade_queue": _find_queue,
     "bar_bid_ask": _find_pair,
     "bar": _find_last,
 }

@@ -11,13 +11,12 @@ one increment) and shows as much as the touch does, ten levels deep. What even t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from math import inf
 from typing import Any, Final
 
 from tradecore.domain.event import CROSSED, SIZE_UNKNOWN
-from tradecore.domain.execution import Liquidity
-from tradecore.domain.order import TimeInForce
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.execution.consumed_size import ConsumedSize
 from tradecore.execution.exact import to_exact
@@ -25,10 +24,6 @@ from tradecore.execution.lane import ZERO
 from tradecore.execution.standing_lane import StandingLane
 from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import WorkingOrder
-
-# Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
-_LIQUIDITY_TAKER: Final = Liquidity.TAKER
-_TIF_FOK: Final = TimeInForce.FOK
 
 SYNTHETIC_LEVELS: Final = 10
 """Levels beyond the touch. More would invent a market that nobody showed."""
@@ -124,33 +119,23 @@ class QuoteLane(StandingLane):
     def _take_levels(
         self, order: WorkingOrder, touch: float, displayed: float, consumed: ConsumedSize, ts: int
     ) -> None:
-        """Touch, then synthetic levels, each with the displayed size; an Execution for each level."""
+        """Touch, then synthetic levels; what our orders have taken before is gone from the best of them."""
+        for _, part in self.take_levels(
+            order, self._list_levels(touch, displayed, consumed.amount, order.sign), order.remaining, ts
+        ):
+            consumed.take(part, touch, displayed)
+
+    def _list_levels(
+        self, touch: float, displayed: float, gone: Decimal, sign: int
+    ) -> Iterator[tuple[Decimal, Decimal]]:
         found, shown = to_exact(touch), to_exact(displayed)
-        step = order.sign * self.taker_price.level_step(found)
-        gone, left = consumed.amount, order.remaining
-        plan: list[tuple[Decimal, Decimal]] = []
+        step = sign * self.taker_price.level_step(found)
         for depth in range(SYNTHETIC_LEVELS + 1):
             level = found + depth * step
-            if level <= 0 < found or (order.price is not None and (order.price - level) * order.sign < 0):
+            if level <= 0 < found:
                 break
-            here = shown - gone if gone < shown else ZERO
+            yield level, shown - gone if gone < shown else ZERO
             gone = gone - shown if gone > shown else ZERO
-            part = left if left <= here else here // self._increment * self._increment
-            if part:
-                plan.append((self.taker_price.after(level, order.sign, order.price), part))
-                left -= part
-            if not left:
-                break
-        if not plan or (left and order.time_in_force is _TIF_FOK):
-            return
-        if self.limits and not self.clear_own(order, plan[-1][0], ts):
-            return
-        for price, part in plan:
-            if not self.venue.execute(order, part, price, ts, _LIQUIDITY_TAKER, abs(price - found)):
-                return
-            consumed.take(part, touch, displayed)
-            if order.is_finished:  # an execution may end an order of a group
-                return
 
     def make_at(self, order: WorkingOrder, book: QuoteTick, ts: int) -> None:
         """A resting limit that the far side has reached gets what is displayed there and not consumed."""

@@ -69,19 +69,24 @@ class TradeLane(Lane):
                     self._attempt(order, tick, room, ts)
         if self.stops:
             self.pass_stops(ts)
+        if self.limits:
+            self.pass_limits(tick, room, ts)
+        self.uncapped += room.uncapped
+
+    def pass_limits(self, tick: TradeTick, room: Room, ts: int) -> None:
+        """Limits that the print went through, best price first."""
         resting = [o for o in self.limits if o.price_f is not None and _is_past(tick.price, o.price_f, o.is_buy)]
         for order in sorted(resting, key=by_price_then_time):
             part = self.share_of(order, room) if order.place == LIMIT else ZERO
             if part and self.make(order, part, ts):
                 room.use(part)
-        self.uncapped += room.uncapped
 
     def _attempt(self, order: WorkingOrder, tick: TradeTick, room: Room, ts: int) -> None:
         """Let a taker have its share of a print, if the print is within its limit."""
         if order.price_f is None or self.taker_price.is_within(tick.price, order.sign, order.price_f):
             part = self.share_of(order, room)
-            if part and self.take(order, to_exact(tick.price), part, ts):
-                room.use(part)
+            if part and (done := self.take(order, to_exact(tick.price), part, ts)):
+                room.use(done)
         if order.place != TAKER:
             return
         if order.is_immediate:
