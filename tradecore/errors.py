@@ -50,6 +50,8 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     ├── StatisticsError         a record or a question that no statistics can answer
     ├── RunFolderError          results could not be written
     ├── NotARunFolder           nothing that a run left, where one was to be verified
+    ├── LocalVenueError         a market, fault or request that the local venue cannot make sense of
+    │   └── LocalVenuePortTaken the address it should listen at
     ├── VirtualTimeError        a test on virtual time that cannot go on
     │   ├── VirtualDeadlock     nothing is ready and no timer is scheduled
     │   ├── VirtualLivelock     callbacks without end at one instant
@@ -503,3 +505,22 @@ class VirtualTimeRefused(VirtualTimeError, RuntimeError):
     def __init__(self, what: str, instead: str) -> None:
         super().__init__(f"{what} cannot run on virtual time; {instead}")
         self.what, self.instead = what, instead
+
+
+# ------------------------------------------------------------------------------------------------------ local venue
+
+
+class LocalVenueError(TradecoreError):
+    """A market, a fault or a setting from which no local venue can be made; nothing was started."""
+
+    exit_code = 5
+
+
+class LocalVenuePortTaken(LocalVenueError):
+    """The address that the local venue should listen at is not free, or not ours to take."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"cannot listen at {host}:{port}: {reason}. Choose another port, or 0 for any free one: --listen {host}:0"
+        )
+        self.host, self.port, self.reason = host, port, reason
