@@ -81,7 +81,7 @@ def run_engine() -> RunEngine:
 class NullRecorder:
     """Keeps nothing."""
 
-    def record_execution(self, execution: Any, before: Any, after: Any) -> None:
+    def record_execution(self, execution: Any, before: Any, after: Any, known_ns: int) -> None:
         """Not kept."""
 
     def record_order(self, order: Any) -> None:

@@ -13,6 +13,7 @@ open at one instant; its commission is divided by quantity, the closing part rou
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from copy import copy
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -36,6 +37,13 @@ _SIDE_BUY: Final = OrderSide.BUY
 _ONE: Final = Decimal(1)
 SLOPES_MAX: Final = 256
 _COMMISSION_STEP: Final = Decimal("1e-12")
+
+
+Course = tuple[float, float, bool, float]
+"""How profit moves with the price while the holding stands still: see Segment for base, slope, is_long, other."""
+
+Change = tuple[int | None, int, float, Course]
+"""An execution's known_ns and ts_event (ns), its price, and the course after it."""
 
 
 class LedgerKey(msgspec.Struct, frozen=True, order=True):
@@ -108,9 +116,9 @@ class LedgerRecord:
     """The running record of one ledger. Its owner moves segments into the curve (`fold`)."""
 
     __slots__ = (
-        "_base", "_carried", "_flips", "_head", "_is_long", "_is_whole", "_long", "_long_held", "_opened_ns", "_other",
-        "_position", "_price", "_short", "_short_held", "_slope", "_slopes", "_trade_profit", "_waiting_ns", "curve",
-        "first_ns", "key", "last_ns", "mark_count", "segments",
+        "_carried", "_changes", "_course", "_executed_ns", "_flips", "_head", "_is_whole", "_laid_ns", "_long",
+        "_long_held", "_mark", "_opened_ns", "_position", "_price", "_short", "_short_held", "_slopes",
+        "_trade_profit", "curve", "first_ns", "key", "mark_count", "segments",
     )  # fmt: skip
 
     def __init__(self, key: LedgerKey, session: TradingSession, carried: Position) -> None:
@@ -119,8 +127,11 @@ class LedgerRecord:
         self.curve = LedgerCurve(session)
         self.segments: list[Segment] = []
         self.mark_count = 0  # in the segments
-        self.first_ns, self.last_ns = 0, MIN_NS
-        self._waiting_ns: int | None = None  # of the newest execution, whose own mark is in no segment yet
+        self.first_ns = MIN_NS
+        self._executed_ns = self._laid_ns = MIN_NS
+        self._changes: list[Change] = []  # of executions whose marks may still come
+        self._course: Course = (0.0, 0.0, True, 0.0)  # of marks before the first of them
+        self._mark: tuple[int, float] | None = None  # the last execution before it, if its own mark is in no segment yet
         self._long, self._short, self._flips = SideTotals(), SideTotals(), SideTotals()
         self._position = carried
         self._trade_profit = ZERO
@@ -130,23 +141,31 @@ class LedgerRecord:
         self._head: ClosedTrade | None = None
         self._long_held, self._short_held = Stretches(), Stretches()
         self._price = 0.0
-        self._is_long, self._base, self._slope, self._other = True, 0.0, 0.0, 0.0
         self._slopes: dict[Decimal, float] = {}
         if self._carried is not None:
-            self._lay_course(carried)
+            self._course = self._find_course(carried, is_long=carried.quantity > 0)
 
     @property
     def position(self) -> Position:
         """What is held, by the last execution recorded."""
         return self._position
 
-    def add_execution(self, execution: Execution, before: Position, after: Position) -> None:
-        """One execution of this ledger, between these positions. Raises: StatisticsError when it is in the past."""
+    @property
+    def last_ns(self) -> int:
+        """Time of the newest mark or execution, ns; MIN_NS before the first."""
+        return max(self._executed_ns, self._laid_ns)
+
+    def add_execution(
+        self, execution: Execution, before: Position, after: Position, known_ns: int | None = None
+    ) -> None:
+        """One execution of this ledger, between these positions. known_ns: marks before this instant are of what was
+        held before it, whenever they come; None: all that come from now on are of what is held after it.
+
+        Raises: StatisticsError when it is in the past.
+        """
         ts = execution.ts_event
-        if ts < self.last_ns:
+        if ts < self._executed_ns or (known_ns is None and ts < self._laid_ns):
             self._refuse(ts)
-        if self._waiting_ns is not None:
-            self.settle_execution()
         held, now = before.quantity, after.quantity
         is_buy = execution.side is _SIDE_BUY
         price, commission = execution.price, execution.commission
@@ -177,12 +196,12 @@ class LedgerRecord:
             self._book_flip(execution, before, after, value)
         counted.add_execution(is_buy, execution.liquidity is _LIQUIDITY_MAKER)
         self._position = after
-        self._lay_course(after)
-        # An execution is a mark at its own price: it is what the market last paid.
-        if self.last_ns == MIN_NS:
+        if self.first_ns == MIN_NS:
             self._begin(ts)
-        self.last_ns = self._waiting_ns = ts
-        self._price = float(price)
+        self._executed_ns = ts
+        # An execution is a mark at its own price: it is what the market last paid.
+        is_long = now > 0 or (not now and held > 0)
+        self._changes.append((known_ns, ts, float(price), self._find_course(after, is_long=is_long)))
 
     def _book_flip(self, execution: Execution, before: Position, after: Position, value: Decimal) -> None:
         """A close and an open at one instant."""
@@ -207,28 +226,43 @@ class LedgerRecord:
 
     def add_marks(self, times: Sequence[int], prices: Sequence[float]) -> None:
         """Prices at ascending instants; the sequences are kept. Raises: StatisticsError for one in the past."""
-        first = times[0]
-        if first < self.last_ns:
-            self._refuse(first)
-        waiting_ns = self._waiting_ns
-        if waiting_ns is not None:  # one segment for an execution and what came after it; at one instant the last counts
-            self._waiting_ns = None
-            if waiting_ns != first:
-                times, prices = [waiting_ns, *times], [self._price, *prices]
-        elif self.last_ns == MIN_NS:
-            self._begin(first)
-        self.last_ns = times[-1]
-        self._price = prices[-1]
-        self.mark_count += len(times)
-        self.segments.append(Segment(times, prices, self._base, self._slope, self._is_long, self._other))
+        if times[0] < self._laid_ns:
+            self._refuse(times[0])
+        if self.first_ns == MIN_NS:
+            self._begin(times[0])
+        changes, self._changes = self._changes, []
+        if changes and changes[-1][0] is None and times[0] < changes[-1][1]:
+            self._refuse(times[0])
+        start, mark, course, count = 0, self._mark, self._course, len(times)
+        keep = self.segments.append
+        for known_ns, ts, price, new in changes:
+            stop = start if known_ns is None else bisect_left(times, known_ns, start)
+            if mark is not None:  # one segment for an execution and what followed; of one instant the last counts
+                if start == stop or times[start] != mark[0]:
+                    count += 1
+                    keep(Segment([mark[0], *times[start:stop]], [mark[1], *prices[start:stop]], *course))
+                else:
+                    keep(Segment(times[start:stop], prices[start:stop], *course))
+            elif start < stop:
+                keep(Segment(times[start:stop], prices[start:stop], *course))
+            start, mark, course = stop, (ts, price), new
+        if mark is not None and (start == len(times) or times[start] != mark[0]):
+            count += 1
+            times, prices = [mark[0], *times[start:]], [mark[1], *prices[start:]]
+        elif start:
+            times, prices = times[start:], prices[start:]
+        keep(Segment(times, prices, *course))
+        self._mark, self._course = None, course
+        self._laid_ns, self._price = times[-1], prices[-1]
+        self.mark_count += count
 
-    def settle_execution(self) -> None:
-        """Give the newest execution's own mark its segment; it needs one before anything else is asked of the record."""
-        if self._waiting_ns is not None:
-            mark = ((self._waiting_ns,), (self._price,))
-            self._waiting_ns = None
+    def settle(self) -> None:
+        """No mark comes any more from before now: lay executions out that wait for theirs."""
+        for _, ts, price, course in self._changes:
+            self.segments.append(Segment((ts,), (price,), *course))
             self.mark_count += 1
-            self.segments.append(Segment(*mark, self._base, self._slope, self._is_long, self._other))
+            self._laid_ns, self._price, self._course = ts, price, course
+        self._changes = []
 
     def fold(self, count: int) -> None:
         """Forget the first `count` segments: they are in the curve now. A snapshot keeps the old list."""
@@ -269,23 +303,18 @@ class LedgerRecord:
             self._head = ClosedTrade(self._position.quantity > 0, self._trade_profit, self._opened_ns, ts)
             self._is_whole = True
 
-    def _lay_course(self, position: Position) -> None:
-        # How profit of the held side moves with the price from here on.
+    def _find_course(self, position: Position, *, is_long: bool) -> Course:
+        # How profit of the side that is held (or was, last) moves with the price from here on.
+        held, other = (self._long, self._short) if is_long else (self._short, self._long)
         quantity = position.quantity
-        if quantity > 0 or (not quantity and self._is_long):
-            held, other, self._is_long = self._long, self._short, True
-        else:
-            held, other, self._is_long = self._short, self._long, False
-        self._base = float(held.realised - held.commission - position.cost)
         slope = self._slopes.get(quantity)
-        if (
-            slope is None
-        ):  # a strategy holds the same few quantities over and over, and float(Decimal) goes through text
+        if slope is None:
+            # A strategy holds the same few quantities over and over, and float(Decimal) goes through text.
             if len(self._slopes) >= SLOPES_MAX:
                 self._slopes.clear()
             slope = self._slopes[quantity] = float(quantity * position.multiplier)
-        self._slope = slope
-        self._other = float(other.realised - other.commission)
+        base = float(held.realised - held.commission - position.cost)
+        return base, slope, is_long, float(other.realised - other.commission)
 
     def _begin(self, ts: int) -> None:
         self.first_ns = ts

@@ -76,9 +76,13 @@ class PerformanceAnalyzer:
 
     # ------------------------------------------------------------------------------------------ what the broker calls
 
-    def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
-        """An execution happened, between these positions of its ledger; marks up to its instant came before.
+    def record_execution(
+        self, execution: Execution, before: Position, after: Position, known_ns: int | None = None
+    ) -> None:
+        """An execution happened, between these positions of its ledger.
 
+        known_ns: marks before this instant are of what was held before it, though they may come later; None: they have
+        all come.
         Raises: StatisticsError when its commission is in another currency than these statistics.
         """
         if execution.commission and execution.commission_currency != self.currency:
@@ -87,7 +91,7 @@ class PerformanceAnalyzer:
                 f"{self.strategy!r} are kept in {self.currency}, and nothing converts between them in this version. "
                 f"Give the broker a commission in {self.currency}"
             )
-        self._waiting.append((execution, before, after))
+        self._waiting.append((execution, before, after, known_ns))
         if len(self._waiting) >= WAITING_MAX:
             self._take_waiting()
 
@@ -102,7 +106,7 @@ class PerformanceAnalyzer:
         """
         if not times:
             return
-        self._waiting.append((broker, instrument, times, prices))
+        self._waiting.append((times, prices, broker, instrument))
         self._waiting_marks += len(times)
         if self._waiting_marks > PENDING_MAX:
             self._take_waiting()
@@ -117,29 +121,33 @@ class PerformanceAnalyzer:
         try:
             for record in waiting:
                 taken += 1
-                if len(record) == 3:
-                    execution, before, after = record
-                    number = by_broker.get((execution.broker, execution.instrument))
+                first, second, third, fourth = record
+                if type(first) is Execution:
+                    number = by_broker.get((first.broker, first.instrument))
                     if number is None:
-                        number = self._open_ledger(execution.broker, execution.source, before)
-                    ledgers[number].add_execution(execution, before, after)
+                        number = self._open_ledger(first.broker, first.source, second)
+                    ledgers[number].add_execution(first, second, third, fourth)
                 else:
-                    broker, instrument, times, prices = record
-                    number = by_broker.get((broker, instrument))
-                    ledger = ledgers[number] if number is not None else self._find_ledger(instrument, broker)
-                    if len(times) <= PENDING_MAX:
-                        ledger.add_marks(times, prices)
+                    number = by_broker.get((third, fourth))
+                    ledger = ledgers[number] if number is not None else self._find_ledger(fourth, third)
+                    if len(first) <= PENDING_MAX:
+                        ledger.add_marks(first, second)
                     else:
-                        self._take_long(ledger, times, prices)
+                        self._take_long(ledger, first, second)
         finally:
             self._waiting[:0] = waiting[taken:]  # one that was refused is not taken in, those after it still will be
-            for ledger in ledgers:
-                ledger.settle_execution()
             last_ns = max((ledger.last_ns for ledger in ledgers), default=MIN_NS)
             if last_ns > MIN_NS:
-                first = waiting[0]
-                self._settle(first[0].ts_event if len(first) == 3 else first[2][0])  # where a run has no start
+                if self._start_ns is None:  # where a run has no start
+                    self._settle(min(ledger.first_ns for ledger in ledgers))
                 self._settle(last_ns)
+        self._fold_pending()
+
+    def _take_all(self) -> None:
+        """Take in what waits; all marks up to now have come."""
+        self._take_waiting()
+        for ledger in self._ledgers:
+            ledger.settle()
         self._fold_pending()
 
     def _fold_pending(self) -> None:
@@ -150,8 +158,6 @@ class PerformanceAnalyzer:
         """More marks in one call than may wait: part by part, laid out in between."""
         for start in range(0, len(times), PENDING_MAX):
             ledger.add_marks(times[start : start + PENDING_MAX], prices[start : start + PENDING_MAX])
-            for other in self._ledgers:
-                other.settle_execution()
             self._fold_pending()
 
     def carry(self, broker: str, source: BrokerSource, position: Position, ts: int, price: float) -> None:
@@ -192,7 +198,7 @@ class PerformanceAnalyzer:
 
     def settle(self, ts: int) -> None:
         """The run has come to this instant: time elapsed counts up to it, traded or not."""
-        self._take_waiting()
+        self._take_all()
         self._settle(ts)
 
     def _settle(self, ts: int) -> None:
@@ -209,7 +215,7 @@ class PerformanceAnalyzer:
         at: the instant the run has come to, where it is later than what was recorded; asking changes nothing.
         Raises: StatisticsError for what was recorded out of order.
         """
-        self._take_waiting()
+        self._take_all()
         ledgers = tuple(ledger.snapshot() for ledger in self._ledgers)
         return PerformanceStatistics.of(
             AnalyzerSnapshot(ledgers, self._walk_ahead()),

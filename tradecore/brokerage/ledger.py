@@ -50,23 +50,24 @@ class Ledger:
     def apply(self, execution: Execution, instant: int) -> Position:
         """Book an execution made at an instant of the run (a bar's open, when the bar is known); the position after it.
 
-        What was held until then is marked first, without this instant: its own mark is for what is held after it.
+        Marks before this instant are of what was held before it, its own mark of what is held after it. While something
+        is held and marks do not depend on its side, they are read off later, many at once.
         """
         before = self.position
-        if before.quantity:
-            self.record_marks(instant - 1)
-        # Who asked for the statistics at this very instant had its mark taken with what was held before it.
-        if not before.quantity or self.marked_ns > instant - 1:
-            self.marked_ns = instant - 1
         self.position = after = before.after(
             execution.signed_quantity, execution.price, execution.ts_event, execution.commission
         )
-        self.recorder.record_execution(execution, before, after)
+        held, now = before.quantity, after.quantity
+        if held and not (now and (self.lane.has_one_price or (now > 0) == (held > 0))):
+            self.record_marks(instant - 1, held)
+        # Who asked for the statistics at this very instant had its mark taken with what was held before it.
+        if not held or self.marked_ns > instant - 1:
+            self.marked_ns = instant - 1
+        self.recorder.record_execution(execution, before, after, instant)
         return after
 
-    def record_marks(self, until: int) -> None:
-        """Record the marks that are due by an instant, if anything is held."""
-        quantity = self.position.quantity
+    def record_marks(self, until: int, quantity: Decimal) -> None:
+        """Record the marks that are due by an instant, of a holding of this quantity, if it is one."""
         if until <= self.marked_ns or not quantity:
             return
         times, prices = self.lane.marks(1 if quantity > 0 else -1, self.marked_ns, until)
@@ -80,7 +81,7 @@ class Ledger:
         quantity = self.position.quantity
         if not quantity:
             return
-        self.record_marks(ts)
+        self.record_marks(ts, quantity)
         price = self.lane.mark(1 if quantity > 0 else -1)
         if price is not None and self.last_mark_ns < ts:
             self.last_mark_ns = ts

@@ -61,8 +61,11 @@ class Source(msgspec.Struct, frozen=True):
 class Recorder(Protocol):
     """Keeps the truth of executions: analyzer and run folder. Called when things happen at the venue."""
 
-    def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
-        """An execution happened, between these positions of its ledger."""
+    def record_execution(self, execution: Execution, before: Position, after: Position, known_ns: int) -> None:
+        """An execution happened, between these positions of its ledger, and became known at an instant of the run.
+
+        Marks before that instant are of what was held before, though they may be recorded later.
+        """
         ...
 
     def record_order(self, order: OrderSnapshot) -> None:

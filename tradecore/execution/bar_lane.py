@@ -48,6 +48,7 @@ class BarLane(Lane):
         self.step_ns = step_ns
         self.pairing = pairing
         self.shift_buy, self.shift_sell = shift_buy, shift_sell
+        self.has_one_price = pairing is None and not (shift_buy or shift_sell)
         self.grace_ns = min(int(self.rules.open_grace * step_ns), OPEN_GRACE_NS_MAX)
         # What makes a touch a trade through it: one increment; the rest is for what subtracting floats may take off.
         tick = float(self.instrument.price_increment)

@@ -218,10 +218,10 @@ class Recorder:
         self.record_marks = partial(analyzer.record_marks, broker=broker)
         self.record_order = book.folder.record_order
 
-    def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
+    def record_execution(self, execution: Execution, before: Position, after: Position, known_ns: int) -> None:
         """Into the analyzer and the file."""
         self._write(execution)
-        self._analyze(execution, before, after)
+        self._analyze(execution, before, after, known_ns)
 
 
 class GuestRecorder(Recorder):
@@ -231,9 +231,9 @@ class GuestRecorder(Recorder):
         super().__init__(book, analyzer, broker)
         self._open_account: Callable[[], None] | None = partial(analyzer.open_account, broker, capital)
 
-    def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
+    def record_execution(self, execution: Execution, before: Position, after: Position, known_ns: int) -> None:
         """See Recorder."""
         if self._open_account is not None:
             self._open_account()
             self._open_account = None
-        super().record_execution(execution, before, after)
+        super().record_execution(execution, before, after, known_ns)

@@ -39,7 +39,7 @@ class ListRecorder:
         self.orders: list[tuple[OrderSnapshot, int]] = []
         self.marks: list[tuple[str, int, float]] = []
 
-    def record_execution(self, execution: Execution, before: Position, after: Position) -> None:
+    def record_execution(self, execution: Execution, before: Position, after: Position, known_ns: int) -> None:
         """Keep it."""
         self.executions.append(execution)
         self.positions.append((before, after))
