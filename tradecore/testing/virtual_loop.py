@@ -101,6 +101,7 @@ class VirtualLoop(RefusingLoop):
         super().__init__()
         self.seed, self.limits = seed, limits or VirtualLimits()
         self.elapsed_ns = 0
+        self._asked_s = 0.0
         self.clock = VirtualClock(self, start_ns)
         self.network = VirtualNetwork(self, seed=seed, law=law or LinkLaw())
         self._end_ns = round(self.limits.duration_s * SECOND_NS)
@@ -116,7 +117,7 @@ class VirtualLoop(RefusingLoop):
 
     def time(self) -> float:
         """Seconds of virtual time since the run began."""
-        return self.elapsed_ns / SECOND_NS
+        return max(self.elapsed_ns / SECOND_NS, self._asked_s)
 
     def spend(self, duration_s: float) -> None:
         """Let time pass within the running callback, as a long computation does; timers then come late."""
@@ -133,6 +134,10 @@ class VirtualLoop(RefusingLoop):
             # Outside the heap: waiting for ever must not look like a timer, or no deadlock would be seen.
             return asyncio.TimerHandle(when, callback, args, self, context)
         timer = VirtualTimer(round(when * SECOND_NS), number, callback, args, self, context)
+        if timer.due_ns == self.elapsed_ns and when > self._asked_s:
+            # A time that rounds down to this very nanosecond: `time() >= when` must hold once it is due, or who waits
+            # for that (anyio's deadlines) sets the timer again for ever.
+            self._asked_s = when
         heappush(self._scheduled, timer)
         return timer
 
