@@ -35,6 +35,7 @@ class BookChange(msgspec.Struct, gc=False):
     last: int = 0
     checksum: int | None = None
     is_whole: bool = False
+    flags: int = 0
 
 
 class Request(msgspec.Struct, frozen=True):

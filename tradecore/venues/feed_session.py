@@ -17,11 +17,13 @@ from contextlib import suppress
 from typing import Any
 
 import anyio
+import msgspec
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
 from tradecore.domain.clock import Clock
 from tradecore.domain.depth_snapshot import DepthSnapshot
+from tradecore.domain.event import NO_VENUE_TIME
 from tradecore.domain.feed_state import FeedState
 from tradecore.domain.stream import Stream
 from tradecore.errors import (
@@ -38,7 +40,7 @@ from tradecore.venues.feed_dialect import Answer, Farewell, FeedDialect, Notice,
 from tradecore.venues.feed_link import FeedLink, LinkLost
 from tradecore.venues.frame_quarantine import FrameQuarantine
 from tradecore.venues.handshake import HandshakeFailed, open_socket, wait_for_budget
-from tradecore.venues.market_data_venue import VenueSink
+from tradecore.venues.market_data_venue import MarketEvent, VenueSink
 from tradecore.venues.reconnect_schedule import ConnectBudget, ReconnectSchedule
 
 Resync = Callable[[Stream, Any, Stamp], Awaitable[DepthSnapshot | None]]
@@ -331,15 +333,16 @@ class FeedSession:
             self.quarantine.add(frame, str(error), self._clock.monotonic_ns())
             return
         if type(decoded) is list:
+            is_overtaken = False
             for stream, item, number in decoded:
                 track = self._tracks.get(stream)
                 if track is None:
                     continue  # unsubscribed a moment ago
                 event = track.take(item, number)
                 if track.news or track.needs_resync:
-                    self._note(stream, track)
+                    is_overtaken = self._note(stream, track) or is_overtaken
                 if event is not None:
-                    sink.put(stream, event)
+                    sink.put(stream, _stamp_again(event, sink) if is_overtaken else event)
         elif decoded is not None:
             self._take_message(link, decoded)
 
@@ -361,13 +364,20 @@ class FeedSession:
         elif decoded is not None:
             link.held.append(frame)
 
-    def _note(self, stream: Stream, track: StreamTrack) -> None:
-        for state, reason in track.news:
-            self._tell(stream, state, reason)
-        track.news.clear()
+    def _note(self, stream: Stream, track: StreamTrack) -> bool:
+        """Tell what a track found out; True when that took stamps, which later events must not lie before."""
+        has_news = self._tell_news(stream, track)
         if track.needs_resync and stream not in self._resyncing:
             self._resyncing.add(stream)
             self._need_tasks("resync").start_soon(self._resync_until_done, stream, track)
+        return has_news
+
+    def _tell_news(self, stream: Stream, track: StreamTrack) -> bool:
+        has_news = bool(track.news)
+        for state, reason in track.news:
+            self._tell(stream, state, reason)
+        track.news.clear()
+        return has_news
 
     async def _resync_until_done(self, stream: Stream, track: StreamTrack) -> None:
         """Ask for a book's new beginning until it is in sequence, or nobody wants it any more."""
@@ -379,11 +389,9 @@ class FeedSession:
                 except VenueError as error:
                     self._tell(stream, FeedState.STALE, f"the book gets no beginning: {error}")
                     snapshot = None
-                for state, reason in track.news:
-                    self._tell(stream, state, reason)
-                track.news.clear()
+                has_news = self._tell_news(stream, track)
                 if snapshot is not None:
-                    self._sink.put(stream, snapshot)
+                    self._sink.put(stream, _stamp_again(snapshot, self._sink) if has_news else snapshot)
                 if track.needs_resync:
                     await anyio.sleep(RESYNC_INTERVAL_S)
         finally:
@@ -411,6 +419,14 @@ class FeedSession:
     def _tell(self, stream: Stream, state: FeedState, reason: str) -> None:
         assert self._sink is not None
         self._sink.put_state(stream, state, reason)
+
+
+def _stamp_again(event: MarketEvent, sink: VenueSink) -> MarketEvent:
+    """The event, received after the states that were told before it."""
+    now = sink.stamp()
+    if event.flags & NO_VENUE_TIME:
+        return msgspec.structs.replace(event, ts_event=now, ts_received=now)
+    return msgspec.structs.replace(event, ts_received=now)
 
 
 def _no_stamp() -> int:

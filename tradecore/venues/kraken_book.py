@@ -83,7 +83,9 @@ class KrakenBook:
     def _snapshot(self, change: BookChange) -> DepthSnapshot:
         bids = tuple([(price, level[0]) for price, level in self._bids.best(self._levels)])
         asks = tuple([(price, level[0]) for price, level in self._asks.best(self._levels)])
-        flags = CROSSED if bids and asks and bids[0][0] > asks[0][0] else 0
+        flags = change.flags
+        if bids and asks and bids[0][0] > asks[0][0]:
+            flags |= CROSSED
         return DepthSnapshot(self._instrument, change.ts_event, change.ts_received, bids, asks, 0, flags)
 
 

@@ -209,7 +209,7 @@ class KrakenCodec:
             stream = self._streams.get(("ticker", said.symbol))
             if stream is not None:
                 now = stamp()
-                ts, flags = (now, NO_VENUE_TIME) if said.timestamp is None else (venue_time_ns(said.timestamp), 0)
+                ts, flags = _read_time(said.timestamp, now)
                 if said.bid > said.ask:
                     flags |= CROSSED
                 quote = QuoteTick(stream.name, ts, now, said.bid, said.bid_qty, said.ask, said.ask_qty, 0, flags)
@@ -224,10 +224,12 @@ class KrakenCodec:
             stream = self._streams.get(("book", said.symbol))
             if stream is not None:
                 now = stamp()
-                ts = now if said.timestamp is None else venue_time_ns(said.timestamp)
+                ts, flags = _read_time(said.timestamp, now)
                 precision = self.precisions.get(said.symbol)
                 bids, asks = _read_levels(said.bids, precision), _read_levels(said.asks, precision)
-                change = BookChange(stream.name, ts, now, bids, asks, checksum=said.checksum, is_whole=is_whole)
+                change = BookChange(
+                    stream.name, ts, now, bids, asks, checksum=said.checksum, is_whole=is_whole, flags=flags
+                )
                 arrivals.append((stream, change, 0))
         return arrivals
 
@@ -259,6 +261,11 @@ def venue_time_ns(time: datetime) -> int:
     if time.tzinfo is None or time.year < 1970 or time.year > 2255:
         raise FeedDataError(f"time {time.isoformat()} names no zone, or no year of ours")
     return to_ns(time.astimezone(UTC))
+
+
+def _read_time(time: datetime | None, now: int) -> tuple[int, int]:
+    """Event time and flags of what was received `now`; frames of older versions carry no time."""
+    return (now, NO_VENUE_TIME) if time is None else (venue_time_ns(time), 0)
 
 
 def _read_levels(levels: Iterable[_Level], precision: tuple[int, int] | None) -> list[tuple[float, float, str]]:
