@@ -33,6 +33,7 @@ from tradecore.strategy.strategy import Strategy
 if TYPE_CHECKING:
     from tradecore.brokerage.settings import (
         BasisPointSlippage,
+        DepthSlippage,
         FixedCommission,
         Latency,
         PerUnitCommission,
@@ -56,6 +57,7 @@ _LAZY = {
     "BarColumnsFeed": "tradecore.feeds.columns_feed",
     "BasisPointSlippage": "tradecore.brokerage.settings",
     "ConstantDelay": "tradecore.domain.delay_law",
+    "DepthSlippage": "tradecore.brokerage.settings",
     "FixedCommission": "tradecore.brokerage.settings",
     "Latency": "tradecore.brokerage.settings",
     "LognormalDelay": "tradecore.domain.delay_law",
@@ -83,6 +85,7 @@ __all__ = [
     "BasisPointSlippage",
     "BrokerSource",
     "ConstantDelay",
+    "DepthSlippage",
     "DepthSnapshot",
     "Event",
     "Execution",

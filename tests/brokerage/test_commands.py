@@ -220,8 +220,8 @@ async def test_an_instrument_that_nothing_can_match_rejects_orders_with_the_reas
     order = await desk.submit(Order.market(ID, 1))
     assert order.state.name == "REJECTED"
     assert order.reason == (
-        f"{ID} cannot be matched: nothing that is read can be matched (bar {ID} 1m mid); depth, quotes, trades, last bars, or "
-        "bid and ask bars can"
+        f"{ID} cannot be matched: nothing that is read can be matched (bar {ID} 1m mid); depth, quotes, trades, last "
+        "bars, or bid and ask bars can"
     )
 
 

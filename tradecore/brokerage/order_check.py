@@ -14,6 +14,7 @@ from tradecore.domain.order import Order
 from tradecore.errors import InvalidOrder
 from tradecore.execution.working_order import WorkingOrder
 
+
 def check_order(order: Order, now: int) -> None:
     """Raises InvalidOrder for an order that was not submitted, or can never work."""
     check_terms(order, now)

@@ -52,7 +52,19 @@ class BasisPointSlippage(msgspec.Struct, frozen=True, tag="basis_points", forbid
     basis_points: Decimal = Decimal(0)
 
 
-Slippage = TickSlippage | BasisPointSlippage
+class DepthSlippage(msgspec.Struct, frozen=True, tag="depth", forbid_unknown_fields=True):
+    """Takers walk down levels that are made up below the price shown: level_size units each, level_ticks apart.
+
+    jitter: sizes vary evenly by this part up and down, drawn from the seed of the run. Quotes keep their own touch;
+    a book that is shown (match source depth) is walked as it is.
+    """
+
+    level_size: Decimal
+    level_ticks: Decimal = Decimal(1)
+    jitter: Decimal = Decimal(0)
+
+
+Slippage = TickSlippage | BasisPointSlippage | DepthSlippage
 
 
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +81,7 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
 
     account: "cash" refuses shorts and what the cash does not pay; "margin" allows both up to initial_margin (fraction
     of the position's value that equity must cover). cash: initial money by currency. match_on: match source by
-    instrument, overriding the choice of EXECUTION 3 ("depth", "quote", "trade", "bar_bid_ask", "bar").
+    instrument, overriding the choice of EXECUTION 3 ("depth", "quote", "trade", "trade_queue", "bar_bid_ask", "bar").
     spread: by instrument, price units, where only trades, or one side's bars, are there.
     """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tradecore.brokerage.settings import BasisPointSlippage, SimulatedBrokerSettings
+from tradecore.brokerage.settings import BasisPointSlippage, DepthSlippage, SimulatedBrokerSettings, Slippage
 
 
 def list_settings_mistakes(settings: SimulatedBrokerSettings) -> list[str]:
@@ -27,10 +27,7 @@ def list_settings_mistakes(settings: SimulatedBrokerSettings) -> list[str]:
         mistakes.append(f"participation is {settings.participation}; expected a part of the volume, 0 < p <= 1")
     if not settings.open_grace.is_finite() or not 0 <= settings.open_grace < 1:
         mistakes.append(f"open_grace is {settings.open_grace}; expected a part of a bar's step, 0 <= g < 1")
-    slippage = settings.slippage
-    slip = slippage.basis_points if isinstance(slippage, BasisPointSlippage) else slippage.ticks
-    if not slip.is_finite() or slip < 0:
-        mistakes.append(f"slippage is {slip}; expected at least 0: a taker cannot gain by it")
+    mistakes += _list_slippage_mistakes(settings.slippage)
     mistakes += [
         f"spread of {name} is {spread}; expected at least 0, in units of its price"
         for name, spread in settings.spread.items()
@@ -44,6 +41,20 @@ def list_settings_mistakes(settings: SimulatedBrokerSettings) -> list[str]:
                 f"bar_fill is same_close, but latency.{delayed[0]} is not 0; an order that takes time cannot have the "
                 "close that it was decided on. Use bar_fill = next_open, or set all latencies to 0"
             )
+    return mistakes
+
+
+def _list_slippage_mistakes(slippage: Slippage) -> list[str]:
+    if not isinstance(slippage, DepthSlippage):
+        slip = slippage.basis_points if isinstance(slippage, BasisPointSlippage) else slippage.ticks
+        return [] if _is_amount(slip) else [f"slippage is {slip}; expected at least 0: a taker cannot gain by it"]
+    mistakes = [
+        f"{name} of slippage is {value}; expected above 0"
+        for name, value in (("level_size", slippage.level_size), ("level_ticks", slippage.level_ticks))
+        if not value.is_finite() or value <= 0
+    ]
+    if not slippage.jitter.is_finite() or not 0 <= slippage.jitter < 1:
+        mistakes.append(f"jitter of slippage is {slippage.jitter}; expected 0 <= jitter < 1")
     return mistakes
 
 

@@ -25,8 +25,9 @@ from tradecore.brokerage.currency_paths import CurrencyPaths
 from tradecore.brokerage.ledger import Ledger
 from tradecore.brokerage.order_check import check_order, check_terms, check_update
 from tradecore.brokerage.report_queue import ReportQueue
-from tradecore.brokerage.settings import BasisPointSlippage, SimulatedBrokerSettings
+from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.brokerage.settings_check import list_settings_mistakes
+from tradecore.brokerage.slippage import make_lane_slippage
 from tradecore.domain.account import Account
 from tradecore.domain.delay_law import DelayLaw, draw_key
 from tradecore.domain.execution import BrokerSource, Execution
@@ -169,15 +170,9 @@ class SimulatedBroker:
             raise ConfigError(f"broker {self.name!r}", mistakes)
 
     def _open(self, instrument: Instrument, chosen: MatchSource) -> None:
-        slippage = self.settings.slippage
         charge = make_charge(self.settings.commission, instrument)
-        self._engine.open_lane(
-            instrument,
-            chosen,
-            charge,
-            ticks=_ZERO if isinstance(slippage, BasisPointSlippage) else slippage.ticks,
-            fraction=slippage.basis_points / 10_000 if isinstance(slippage, BasisPointSlippage) else _ZERO,
-        )
+        slippage = make_lane_slippage(self.settings.slippage, instrument, self._seed)
+        self._engine.open_lane(instrument, chosen, charge, **slippage)
         for ledger in self._book.ledgers.values():
             if ledger.instrument.id == instrument.id:  # of orders that waited for this market
                 ledger.lane = self._engine.lanes[instrument.id]

@@ -29,6 +29,7 @@ from tradecore.execution.lane import NEVER, Lane
 from tradecore.execution.match_rules import MatchRules
 from tradecore.execution.match_source import MatchSource
 from tradecore.execution.quote_lane import QuoteLane
+from tradecore.execution.synthetic_depth import SyntheticDepth
 from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.trade_lane import TradeLane
 from tradecore.execution.trade_queue_lane import TradeQueueLane
@@ -111,8 +112,9 @@ class ExecutionEngine:
         *,
         ticks: Decimal = _ZERO,
         fraction: Decimal = _ZERO,
+        depth: SyntheticDepth | None = None,
     ) -> None:
-        """Match an instrument on a source. ticks, fraction: slippage of takers (TakerPrice)."""
+        """Match an instrument on a source. ticks, fraction, depth: slippage of takers (TakerPrice, SyntheticDepth)."""
         buy, sell = source.spread / _TWO, source.spread / _TWO  # trades and last bars lie in the middle
         if source.side == "bid":
             buy, sell = source.spread, _ZERO
@@ -133,6 +135,8 @@ class ExecutionEngine:
                 shift_buy=float(buy) if source.side == "bid" else 0.0,
                 shift_sell=-float(sell) if source.side == "ask" else 0.0,
             )
+        if source.word != "depth":  # a shown book needs no made-up one
+            lane.depth = depth
         waiting = self.lanes.get(instrument.id)
         self._place_lane(lane, charge)
         for series in source.series:

@@ -24,6 +24,7 @@ from tradecore.execution.market_hours import make_market_hours
 from tradecore.execution.match_rules import MatchRules
 from tradecore.execution.order_refusal import find_refusal
 from tradecore.execution.room import Room
+from tradecore.execution.synthetic_depth import SyntheticDepth
 from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.working_order import (
     LIMIT,
@@ -82,7 +83,8 @@ class Lane:
 
     matched_on: word on every Execution. taken: number of loaded events that have happened. last: the newest of them,
     kept over windows. due_ns: next instant with something to match, NEVER without. uncapped: executions on events that
-    gave no size, counted for the report. hours: of trading, None where the market never closes.
+    gave no size, counted for the report. hours: of trading, None where the market never closes. depth: the
+    slippage model "depth", None with another.
     """
 
     matched_on = ""
@@ -105,6 +107,7 @@ class Lane:
         self.taken = 0
         self.last: Any = None
         self.uncapped = 0
+        self.depth: SyntheticDepth | None = None
         self.hours = make_market_hours(instrument.session)
         self.may_refuse = "reject" in (rules.no_market, rules.stop_through, rules.self_trade)
         self._scanned = 0
@@ -323,11 +326,26 @@ class Lane:
 
     def take(self, order: WorkingOrder, found: Decimal, quantity: Decimal, ts: int) -> Decimal:
         """Execute a taker at a matched market price. What executed: 0 when it was withdrawn instead."""
+        if self.depth is not None:
+            return self._take_down(order, found, quantity, ts, self.depth)
         price = self.taker_price.after(found, order.sign, order.price)
         if self.limits and not self.clear_own(order, price, ts):
             return ZERO
         slippage = ZERO if price is found else abs(price - found)
         return quantity if self.venue.execute(order, quantity, price, ts, _LIQUIDITY_TAKER, slippage) else ZERO
+
+    def _take_down(
+        self, order: WorkingOrder, found: Decimal, quantity: Decimal, ts: int, depth: SyntheticDepth
+    ) -> Decimal:
+        """Execute a taker down the levels that the slippage model puts below a record."""
+        moment = self.last.ts_event
+        levels = depth.list_levels(found, order.sign, moment)
+        done = ZERO
+        for _, part in self.take_levels(order, levels, quantity, ts):
+            done += part
+        if done:
+            depth.take(found, order.sign, moment, done)
+        return done
 
     def take_levels(
         self, order: WorkingOrder, levels: Iterable[tuple[Decimal, Decimal]], quantity: Decimal, ts: int
@@ -340,7 +358,8 @@ class Lane:
         best: Decimal | None = None
         for level, there in levels:
             best = level if best is None else best
-            if order.price is not None and (order.price - level) * order.sign < 0:
+            limit = order.price_f
+            if limit is not None and not self.taker_price.is_within(float(level), order.sign, limit):
                 break
             part = left if left <= there else there // self._increment * self._increment
             if part > 0:

@@ -6,7 +6,8 @@ Gives:    takers the touch that stands at their effective time, less what is con
 Never:    executes on a crossed quote, or twice from the same size.    EXECUTION 4.
 
 The synthetic depth: below the touch we know nothing, so each further level is one step worse (the slippage, at least
-one increment) and shows as much as the touch does, ten levels deep. What even these cannot give waits for later quotes.
+one increment) and shows as much as the touch does, ten levels deep; the slippage model "depth" has steps and sizes of
+its own. What even these cannot give waits for later quotes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from math import inf
-from typing import Any, Final
+from typing import Any
 
 from tradecore.domain.event import CROSSED, SIZE_UNKNOWN
 from tradecore.domain.quote_tick import QuoteTick
@@ -22,11 +23,9 @@ from tradecore.execution.consumed_size import ConsumedSize
 from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import ZERO
 from tradecore.execution.standing_lane import StandingLane
+from tradecore.execution.synthetic_depth import SYNTHETIC_LEVELS
 from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import WorkingOrder
-
-SYNTHETIC_LEVELS: Final = 10
-"""Levels beyond the touch. More would invent a market that nobody showed."""
 
 
 class QuoteLane(StandingLane):
@@ -109,7 +108,7 @@ class QuoteLane(StandingLane):
         if book.flags & SIZE_UNKNOWN:
             self.uncapped += 1
             self.take(order, to_exact(touch), order.remaining, ts)
-        elif not consumed.amount and order.remaining_f <= displayed:
+        elif self.depth is None and not consumed.amount and order.remaining_f <= displayed:
             quantity = order.remaining
             if self.take(order, to_exact(touch), quantity, ts):
                 consumed.take(quantity, touch, displayed)
@@ -129,13 +128,15 @@ class QuoteLane(StandingLane):
         self, touch: float, displayed: float, gone: Decimal, sign: int
     ) -> Iterator[tuple[Decimal, Decimal]]:
         found, shown = to_exact(touch), to_exact(displayed)
-        step = sign * self.taker_price.level_step(found)
-        for depth in range(SYNTHETIC_LEVELS + 1):
-            level = found + depth * step
-            if level <= 0 < found:
+        depth = self.depth
+        step = sign * (self.taker_price.level_step(found) if depth is None else depth.step)
+        for level in range(SYNTHETIC_LEVELS + 1):
+            here = found + level * step
+            if here <= 0 < found:
                 break
-            yield level, shown - gone if gone < shown else ZERO
-            gone = gone - shown if gone > shown else ZERO
+            size = shown if depth is None or not level else depth.find_size((found, sign), level)
+            yield here, size - gone if gone < size else ZERO
+            gone = gone - size if gone > size else ZERO
 
     def make_at(self, order: WorkingOrder, book: QuoteTick, ts: int) -> None:
         """A resting limit that the far side has reached gets what is displayed there and not consumed."""

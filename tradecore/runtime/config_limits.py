@@ -15,6 +15,7 @@ import msgspec
 
 from tradecore.brokerage.settings import (
     BasisPointSlippage,
+    DepthSlippage,
     FixedCommission,
     PerUnitCommission,
     RateCommission,
@@ -81,6 +82,9 @@ RANGES: Final[dict[tuple[type, str], NumberRange]] = {
     (FixedCommission, "amount"): _NOT_NEGATIVE,
     (TickSlippage, "ticks"): _NOT_NEGATIVE,
     (BasisPointSlippage, "basis_points"): NumberRange(low=0, high=10_000, high_open=True),  # 10,000 is the whole price
+    (DepthSlippage, "level_size"): _ABOVE_ZERO,
+    (DepthSlippage, "level_ticks"): _ABOVE_ZERO,
+    (DepthSlippage, "jitter"): NumberRange(low=0, high=1, high_open=True),
     (ConstantDelay, "ms"): _DELAY_MS,
     (NormalDelay, "mean_ms"): _DELAY_MS,
     (NormalDelay, "sd_ms"): _DELAY_MS,
@@ -99,6 +103,6 @@ WORDS: Final[dict[tuple[type, str], tuple[str, ...]]] = {
 
 CHECKS: Final[dict[tuple[type, str], tuple[Callable[[str], object], str]]] = {
     (Instrument, "id"): (check_instrument_id, '"IBM.NYSE"'),
-    (Instrument, "session"): (parse_session, '"24x7", "fx" or "09:30-16:00 America/New_York"'),
+    (Instrument, "session"): (parse_session, '"24x7", "fx", "09:30-16:00 America/New_York" or "calendar:XNYS"'),
 }
 """What reads a text setting (it raises InvalidName), and how a right one is written."""
