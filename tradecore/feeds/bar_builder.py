@@ -98,6 +98,16 @@ class TimeBarBuilder:
             if is_bar and event.ts_event == self._end:
                 yield from self._complete(event.ts_received)
 
+    @property
+    def open_from_ns(self) -> int:
+        """Start of the open interval: what happened before it comes too late for any bar. MIN_NS before the first."""
+        return self._start if self._end is not None else MIN_NS
+
+    @property
+    def due_ns(self) -> int | None:
+        """The instant at which the passing of time alone closes the open bar; None while there is none."""
+        return None if self._end is None else self._end + self._grace
+
     def finish(self, until_ns: int | None) -> Iterator[Bar]:
         """Bars that the passing of time closes up to and including this instant, when no input comes any more.
 

@@ -22,7 +22,7 @@ from tradecore.domain.instant import SECOND_NS, format_ns
 from tradecore.errors import FeedMismatch, StreamBroken, StreamConflict
 from tradecore.feeds.proof import Hole, JoinCounts, JoinPolicy, JoinReport, Proof, Verdict
 from tradecore.feeds.recent_events import RECENT, RecentEvents
-from tradecore.feeds.seen_ids import Place, SeenIds
+from tradecore.feeds.seen_ids import MissingIds, Place, SeenIds
 
 HOLES_MAX: Final = 1_000
 """Open holes kept for one stream. One with more has ids that are not adjacent by nature."""
@@ -61,6 +61,7 @@ class IdentityJoin:
     ) -> None:
         self.name = name
         self.counts = JoinCounts()
+        self.has_news = False  # the verdict may have changed; who reads it sets this back
         self._identify = identify
         self._step = step
         self._policy = policy or JoinPolicy()
@@ -123,9 +124,14 @@ class IdentityJoin:
         counts.delivered += 1
         return True
 
+    def end_replay(self) -> None:
+        """Phase B is over: what it had from the cache comes again in C, and that is overlap, not a duplicate."""
+        self._history_last = self._seen.last
+
     def note_interruption(self) -> None:
         """The connection was lost: the stream is PENDING until its next event."""
         self._is_silent, self._next = True, None
+        self.has_news = True
 
     # ------------------------------------------------------------------------------------------- asking history again
 
@@ -133,7 +139,7 @@ class IdentityJoin:
     def question(self) -> Question | None:
         """What to ask history so that all open holes close; None when there is none, or nobody to ask."""
         holes, pivot = self._seen.holes, self._pivot
-        if not self._has_history or self._is_whole:
+        if not self._has_history or self.is_whole:
             return None
         if self._is_start_open and pivot is not None:
             to_id = holes[-1].last + self._step if holes else pivot[0]
@@ -164,12 +170,13 @@ class IdentityJoin:
                 self._compare(number, row)
         if reach is None:
             return []
+        self.has_news = True
         if question.from_id is None and reach >= question.to_id:
             self._is_start_open = False
         given += self._confirm_empty(question.from_id, reach)
         given.sort(key=self._need_id)
         self.counts.delivered += len(given)
-        if self._joined_by is None and self._is_whole:
+        if self._joined_by is None and self.is_whole:
             self._joined_by = "query"
         return given
 
@@ -177,16 +184,20 @@ class IdentityJoin:
         """Events that are not handed on yet, by id: an answer goes before what came after the hole."""
         return sorted(events, key=self._need_id)
 
-    def give_up(self) -> None:
-        """Declare what is still missing, as the policy says. Raises: StreamBroken under "halt"."""
-        if self._is_whole:
+    def give_up(self, *, oldest_only: bool = False) -> None:
+        """Declare what is missing (the oldest hole of it), as the policy says. Raises: StreamBroken under "halt"."""
+        if self.is_whole:
             return
-        what = self._describe_missing()
+        holes = self._seen.holes
+        count = len(holes) if not oldest_only else int(not self._is_start_open)
+        what = self._describe_missing(holes[:count])
         if self._policy.on_broken == "halt":
             raise StreamBroken(self.name, what)
-        self._declared += self._list_open()
-        self._seen.holes.clear()
-        self._is_start_open = False
+        if self._is_start_open:
+            self._declared.append(Hole(None, None, None, None))
+        self._declared += [hole.as_hole() for hole in holes[:count]]
+        del holes[:count]
+        self._is_start_open, self.has_news = False, True
         if self._policy.on_broken == "allow":
             self._allowance = f"{what}; declared, and let pass by on_broken = 'allow'"
         else:
@@ -199,8 +210,8 @@ class IdentityJoin:
         """State of the stream, now."""
         if self._fault is not None:
             return Verdict(Proof.BROKEN, self._fault)
-        if not self._is_whole:
-            return Verdict(Proof.BROKEN, self._describe_missing())
+        if not self.is_whole:
+            return Verdict(Proof.BROKEN, self._describe_missing(self._seen.holes))
         if self._is_silent:
             return Verdict(Proof.PENDING, "silent so far; its next event proves it or breaks it")
         if self._allowance is not None:
@@ -223,17 +234,17 @@ class IdentityJoin:
         )
 
     @property
-    def _is_whole(self) -> bool:
+    def is_whole(self) -> bool:
+        """Whether nothing is missing that could still be brought."""
         return not self._seen.holes and not self._is_start_open
 
     def _list_open(self) -> list[Hole]:
         start = [Hole(None, None, None, None)] if self._is_start_open else []
         return start + [hole.as_hole() for hole in self._seen.holes]
 
-    def _describe_missing(self) -> str:
+    def _describe_missing(self, holes: Sequence[MissingIds]) -> str:
         if self._is_start_open:
             return f"what came before id {self._seen.first} is not known"
-        holes = self._seen.holes
         count = sum((hole.count(self._step) for hole in holes), 0)
         after, before = (
             "the start" if ns is None else format_ns(ns) for ns in (holes[0].after_ns, holes[-1].before_ns)
@@ -321,6 +332,7 @@ class IdentityJoin:
         is_start = self._is_silent and self._settle_start(place, number)
         if place is Place.BEFORE and self._is_start_open:
             known = False
+        self.has_news |= not known
         if known:
             self._leave_out(place, number, event)
         else:
@@ -331,7 +343,7 @@ class IdentityJoin:
         if is_start:
             self._declared += self._list_open()
             self._seen.holes.clear()
-        if self._joined_by is None and self._is_whole and self._allowance is None:
+        if self._joined_by is None and self.is_whole and self._allowance is None:
             self._joined_by = "adjacency"
         assert self._seen.last is not None
         self._next = self._seen.last + self._step
@@ -342,7 +354,7 @@ class IdentityJoin:
 
         True where nobody can be asked for what lies before it: then that is declared, as for a state.
         """
-        self._is_silent = False
+        self._is_silent, self.has_news = False, True
         last = self._seen.last
         if place in (Place.NEXT, Place.KNOWN):
             self._joined_by = self._joined_by or ("adjacency" if place is Place.NEXT else "overlap")
@@ -415,5 +427,6 @@ class IdentityJoin:
             return
         self.counts.conflicts += 1
         self._fault = f"id {number} came with other values ({format_ns(again.ts_event)})"
+        self.has_news = True
         if self._policy.on_conflict == "halt":
             raise StreamConflict(self.name, number, first, again)

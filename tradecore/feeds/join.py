@@ -21,10 +21,14 @@ Ask = Callable[[Question], tuple[Sequence[Any], int]]
 
 
 class StreamJoin(Protocol):
-    """What every join does. IdentityJoin for trades and bars, StateJoin for quotes and depth, OwnJoin for users'."""
+    """What every join does. IdentityJoin for trades and bars, StateJoin for quotes and depth, OwnJoin for users'.
+
+    has_news: the verdict may have changed; who reads it sets this back.
+    """
 
     name: str
     counts: JoinCounts
+    has_news: bool
 
     def take_stored(self, rows: Sequence[Any]) -> list[Any]:
         """The next rows of the store, in order; those to deliver."""
@@ -36,6 +40,11 @@ class StreamJoin(Protocol):
 
     def note_interruption(self) -> None:
         """The connection was lost; PENDING until the next event."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing that could still be brought."""
         ...
 
     @property

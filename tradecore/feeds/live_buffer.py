@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from asyncio import Event as Signal
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
@@ -24,6 +24,7 @@ from tradecore.domain.feed_state import FeedState, FeedStateChanged
 from tradecore.domain.instant import format_ns
 from tradecore.domain.stream import Stream
 from tradecore.errors import FeedError, SpillFailed
+from tradecore.feeds.identity_join import Question
 from tradecore.feeds.spill_codec import SPILLABLE, decode_block, encode_block
 from tradecore.feeds.spill_file import DiskSpillFile, SpillFile
 
@@ -43,6 +44,19 @@ class OwnArrival(msgspec.Struct, frozen=True):
     ts_event: int
     event: Any
     feed: str
+
+
+class HistoryAnswer(msgspec.Struct, frozen=True):
+    """A page of history that answers a join's question. It is received like anything else, so it has its place.
+
+    rows: stamped one by one, before ts_received. as_of_ns: the venue's time when it was asked.
+    """
+
+    ts_received: int
+    stream: Stream
+    question: Question
+    rows: tuple[Any, ...]
+    as_of_ns: int
 
 
 class ArrivalRecorder(Protocol):
@@ -116,7 +130,7 @@ class LiveBuffer:
         self._raw_ns = after_ns
         self._head: list[Any] = []  # read next
         self._blocks: list[_Block] = []  # in the file, read after head
-        self._kept: dict[int, Any] = {}  # own arrivals of these blocks, by ordinal: only memory can hold them
+        self._kept: dict[int, Any] = {}  # what of these blocks only memory can hold, by ordinal
         self._tail: list[Any] = []  # newest, read after the file
         self._read = 0  # ordinal of the next arrival to be read
         self._is_spilling = False
@@ -181,6 +195,11 @@ class LiveBuffer:
             await self._has_room.wait()
         self._put_any(OwnArrival(self.stamp(), ts_event, event, feed))
 
+    def put_answer(self, stream: Stream, question: Question, rows: Sequence[Any], *, as_of_ns: int) -> None:
+        """Take a page of history that answers a question; it stays in memory, whatever lies in the file."""
+        received = tuple(msgspec.structs.replace(row, ts_received=self.stamp()) for row in rows)
+        self._put_any(HistoryAnswer(self.stamp(), stream, question, received, as_of_ns))
+
     def watch(self, stream: Stream) -> Signal:
         """A signal that is set with the stream's first event from now on, which `first_events` then has."""
         self.first_events.pop(stream, None)
@@ -192,6 +211,11 @@ class LiveBuffer:
     def depth(self) -> int:
         """Arrivals that wait to be read."""
         return self.received - self._read
+
+    @property
+    def next_ordinal(self) -> int:
+        """Ordinal of the next arrival to be read."""
+        return self._read
 
     @property
     def spilled(self) -> int:
@@ -334,19 +358,21 @@ class LiveBuffer:
             self._spill.close()
 
     def _load(self, block: _Block) -> list[Any]:
-        """The arrivals of a block. Raises: FeedError when the file cannot be read back."""
+        """The arrivals of a block. Raises: FeedError when the file does not give back what was written."""
+        kept = self._kept
+        kept_here = [at for at in range(block.first, block.end) if at in kept] if kept else []
         try:
             arrivals = decode_block(self._spill.read(block.place, block.length))
+            if len(arrivals) + len(kept_here) != block.count:
+                raise OSError(f"{len(arrivals)} arrivals where {block.count - len(kept_here)} were written")
         except (OSError, msgspec.MsgspecError) as error:
             raise FeedError(
                 f"{block.count} live events cannot be read back from {self._spill.name}: {error}. They are lost to "
                 "this run; start again, and give the buffer more memory ([handover] buffer_events)"
             ) from error
-        if len(arrivals) == block.count:
-            return arrivals
-        rest = iter(arrivals)
-        kept = self._kept
-        return [kept[at] if at in kept else next(rest) for at in range(block.first, block.end)]
+        for at in kept_here:  # in order, so that each insertion is at its final place
+            arrivals.insert(at - block.first, kept[at])
+        return arrivals
 
     def _lose(self, losing: dict[Stream, Loss], stream: Stream, ts: int) -> None:
         for losses in (losing, self.lost):

@@ -28,6 +28,7 @@ class OwnJoin:
     def __init__(self, name: str) -> None:
         self.name = name
         self.counts = JoinCounts()
+        self.has_news = False
         self._recent: deque[tuple[int, Any]] = deque(maxlen=OVERLAP_MAX)
         self._history_ns: int | None = None
         self._last_ns: int | None = None
@@ -48,6 +49,7 @@ class OwnJoin:
     def take_live(self, event: Any) -> bool:
         """Whether a live event is to be delivered."""
         ts_event = stamp_own_event(event)[0]
+        self.has_news |= self._is_silent
         if self._pivot_ns is None:
             self._pivot_ns = ts_event
         if self._history_ns is not None and ts_event <= self._history_ns and (ts_event, event) in self._recent:
@@ -67,7 +69,12 @@ class OwnJoin:
 
     def note_interruption(self) -> None:
         """The live half stood still: it is PENDING until its next event."""
-        self._is_silent = True
+        self._is_silent = self.has_news = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Always: nothing that was missed could be brought."""
+        return True
 
     @property
     def verdict(self) -> Verdict:

@@ -29,6 +29,7 @@ class StateJoin:
     def __init__(self, name: str) -> None:
         self.name = name
         self.counts = JoinCounts()
+        self.has_news = False
         self._last: Any = None
         self._sequence = 0
         self._is_seam = True  # the next live value comes after a hole
@@ -65,7 +66,12 @@ class StateJoin:
 
     def note_interruption(self) -> None:
         """The connection was lost, or the book: the stream is PENDING until its next value."""
-        self._is_seam = True
+        self._is_seam = self.has_news = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Always: nothing that was missed could be brought."""
+        return True
 
     @property
     def verdict(self) -> Verdict:
@@ -96,9 +102,8 @@ class StateJoin:
             if event.ts_event <= last.ts_event + RESTART_NS:
                 # What was recorded is newer than, or is, this one: not live yet, or the very update that stands.
                 counts.overlap += 1
-                if event.sequence < self._sequence:
-                    return False
-                self._settle(event)
+                if event.sequence == self._sequence:
+                    self._settle(event)
                 return False
             self._sequence = 0  # the venue numbers its updates afresh
         if last is not None:
@@ -112,7 +117,7 @@ class StateJoin:
         return True
 
     def _settle(self, event: Any) -> None:
-        self._is_seam = False
+        self._is_seam, self.has_news = False, True
         self._last = event
         self._sequence = max(self._sequence, event.sequence)
         if self._pivot_ns is None:

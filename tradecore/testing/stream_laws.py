@@ -20,12 +20,17 @@ class StreamLawBroken(AssertionError):
 
 
 def check_identity_stream(
-    truth: Sequence[Any], seen: Sequence[Any], report: JoinReport, identify: Callable[[Any], int | None]
+    truth: Sequence[Any],
+    seen: Sequence[Any],
+    report: JoinReport,
+    identify: Callable[[Any], int | None],
+    *,
+    are_answers_late: bool = True,
 ) -> None:
     """Every event once; what is missing is declared; PROVED means that nothing is; late ones are counted.
 
-    truth: from the run's start on, in the venue's order. seen: as delivered, without FLAT bars.
-    Raises: StreamLawBroken.
+    truth: from the run's start on, in the venue's order. seen: as delivered, without FLAT bars. are_answers_late: what
+    history brought for a hole may come behind it, as it does in phase D. Raises: StreamLawBroken.
     """
     by_id = {_need(identify, event): event for event in truth}
     numbers = [_need(identify, event) for event in seen]
@@ -44,8 +49,9 @@ def check_identity_stream(
     if missing and report.verdict.proof is Proof.PROVED:
         raise StreamLawBroken(f"{report.stream}: PROVED, but ids {missing[:5]} are missing")
     steps_back = _count_steps_back(numbers)
-    if steps_back > report.counts.late:
-        raise StreamLawBroken(f"{report.stream}: {steps_back} late events, {report.counts.late} counted")
+    counted = report.counts.late + (report.counts.requeried if are_answers_late else 0)
+    if steps_back > counted:
+        raise StreamLawBroken(f"{report.stream}: {steps_back} came after a later one, {counted} counted")
     if report.counts.delivered != len(seen) + report.counts.flat:
         raise StreamLawBroken(f"{report.stream}: {len(seen)} delivered, {report.counts.delivered} counted")
 
