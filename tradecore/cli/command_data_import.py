@@ -62,13 +62,14 @@ _ABOUT_THE_FILE = (
         callback=_read_columns,
         help="Which column is what: time=date, close=4 (counted from 1), volume=- for none. May be repeated.",
     ),
-    click.option("--layout", help="csv, parquet, binance or day-ticks.  [default: told by the name]"),
+    click.option("--layout", help="csv, parquet, binance, day-ticks or binance-frames.  [default: told by the name]"),
     click.option("--header/--no-header", "has_header", default=None, help="Whether the first line names the columns."),
     click.option("--delimiter", help="Between columns."),
     click.option("--decimal", default=".", help="Decimal sign: . or ,"),
     click.option("--skip-rows", "rows_skipped", type=int, default=0, help="Lines to leave out at the top."),
     click.option("--session", help='Hours that end date-only rows: 24x7, fx, "09:30-16:00 America/New_York".'),
-    click.option("--venue", default="BINANCE", help="Venue of Binance archives."),
+    click.option("--venue", default="BINANCE", help="Venue of Binance archives and frames."),
+    click.option("--depth-levels", type=int, default=20, help="Frames: levels of a side of a stored book."),
     click.option("--by-exchange/--consolidated", default=None, help="Day ticks: a series for each exchange, or one."),
     click.option("--conditions", default="all", help="Day ticks: all trades or only regular ones."),
     click.option("--suspicious", default="keep", help="Day ticks: keep or drop rows that the source marks."),
@@ -148,6 +149,7 @@ def _define_instrument(
 async def _import(
     chosen: ChosenStore, path: Path, settings: ImportSettings, instruments: tuple[Instrument, ...], *, quiet: bool
 ) -> ImportReport:
+    from tradecore.runtime.frame_log_layout import open_log_readers
     from tradecore.storage.importing.import_data import import_data
 
     with ProgressLine(quiet=quiet) as line:
@@ -156,16 +158,19 @@ async def _import(
             line.show_rows(progress.stage, progress.rows, round(progress.fraction * 1_000), 1_000)
 
         async with open_store(chosen, may_create=True) as store:
-            return await import_data(store, path, settings, instruments=instruments, progress=show)
+            return await import_data(
+                store, path, settings, instruments=instruments, progress=show, open_files=open_log_readers
+            )
 
 
 # ------------------------------------------------------------------------------------------------------------- shown
 
 
 def _show_plan(path: Path, settings: ImportSettings, instruments: tuple[Instrument, ...], *, as_json: bool) -> int:
+    from tradecore.runtime.frame_log_layout import open_log_readers
     from tradecore.storage.importing.import_data import plan_import
 
-    plan = plan_import(path, settings, instruments=instruments)
+    plan = plan_import(path, settings, instruments=instruments, open_files=open_log_readers)
     click.echo(_to_json(plan) if as_json else _format_plan(plan), nl=as_json)
     if not plan.is_ready:
         click.echo("next: add what is missing above, then run it again with --dry-run", err=True)

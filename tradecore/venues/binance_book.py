@@ -53,7 +53,7 @@ class BinanceBook:
             self._waiting.append(change)
             return None
         self._apply(change)
-        return self._snapshot(change.ts_event, change.ts_received, 0)
+        return self._snapshot(change.ts_event, change.ts_received, change.flags)
 
     def begin_connection(self) -> None:
         """The lost connection's sequence cannot be followed; RECOVERED is said when the new one's can."""
@@ -61,9 +61,16 @@ class BinanceBook:
         self.needs_resync = self._has_gap = True
 
     def begin(
-        self, last: int, bids: Iterable[tuple[float, float]], asks: Iterable[tuple[float, float]], stamp: Stamp
+        self,
+        last: int,
+        bids: Iterable[tuple[float, float]],
+        asks: Iterable[tuple[float, float]],
+        stamp: Stamp,
+        *,
+        ts_event: int | None = None,
+        flags: int = 0,
     ) -> DepthSnapshot | None:
-        """Begin with a whole book as of update `last`, then what waited.
+        """Begin with a whole book as of update `last`, then what waited. ts_event: its time, where it carries one.
 
         None, and still in need of one, when it is older than the first change that waits: a later one is needed.
         """
@@ -89,8 +96,10 @@ class BinanceBook:
             self.news.append((FeedState.RECOVERED, f"the book is in sequence again at update {self._last}"))
         now = stamp()
         if waiting:
-            return self._snapshot(waiting[-1].ts_event, now, 0)
-        return self._snapshot(now, now, NO_VENUE_TIME)
+            return self._snapshot(waiting[-1].ts_event, now, flags)
+        if ts_event is not None:
+            return self._snapshot(ts_event, now, flags)
+        return self._snapshot(now, now, flags | NO_VENUE_TIME)
 
     def _break(self, reason: str) -> None:
         self.needs_resync = self._has_gap = True

@@ -74,4 +74,7 @@ def _open_reader(path: Path, settings: ImportSettings, instruments: Mapping[str,
         return DayTickReader(path, settings, instruments)
     if layout == "parquet":
         return ParquetReader(path, settings, instruments)
+    if layout == "binance-frames":
+        how = "in a program, give import_data open_files=tradecore.runtime.frame_log_layout.open_log_readers"
+        raise ImportDataError(str(path), [f"is a log of frames, which the command line reads; {how}"])
     return CsvReader(path, settings, instruments)

@@ -15,7 +15,7 @@ rest and repeats nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -37,9 +37,16 @@ ONE_APPEND_ROWS: Final = 250_000  # about 60 MB of events in memory
 CHUNK_ROWS: Final = 16_384
 PREVIEW_ROWS: Final = 5
 
+OpenReaders = Callable[[Path, ImportSettings, Mapping[str, Instrument]], list[FileReader]]
+"""Finds the files of a path and inspects them; layers above add layouts that this one must not know."""
+
 
 def plan_import(
-    path: Path | str, settings: ImportSettings | None = None, *, instruments: Iterable[Instrument] = ()
+    path: Path | str,
+    settings: ImportSettings | None = None,
+    *,
+    instruments: Iterable[Instrument] = (),
+    open_files: OpenReaders = open_readers,
 ) -> ImportPlan:
     """What an import would do; reads the first rows only, and no store.
 
@@ -47,7 +54,7 @@ def plan_import(
     """
     settings = settings or ImportSettings()
     settings.check()
-    readers = open_readers(Path(path), settings, {instrument.id: instrument for instrument in instruments})
+    readers = open_files(Path(path), settings, {instrument.id: instrument for instrument in instruments})
     return ImportPlan(str(path), tuple(_plan_file(reader) for reader in readers))
 
 
@@ -58,6 +65,7 @@ async def import_data(
     *,
     instruments: Iterable[Instrument] = (),
     progress: OnProgress | None = None,
+    open_files: OpenReaders = open_readers,
 ) -> ImportReport:
     """Import a file, or the files of a folder in order of series and date.
 
@@ -69,7 +77,7 @@ async def import_data(
     settings.check()
     given = {instrument.id: instrument for instrument in instruments}
     known = {instrument.id: instrument for instrument in await storage.list_instruments()} | given
-    readers = await to_thread.run_sync(open_readers, Path(path), settings, known)
+    readers = await to_thread.run_sync(open_files, Path(path), settings, known)
     run = _ImportRun(storage, str(path), settings, readers, progress)
     run.refuse_missing()
     await run.check_all()
@@ -152,7 +160,7 @@ class _ImportRun:
         return ImportReport(
             path=self._path,
             layout=", ".join(sorted({reader.layout for reader in self._readers})),
-            files=len(self._readers),
+            files=len({reader.path for reader in self._readers}),
             rows=self._rows,
             added=self._added,
             known=self._known,

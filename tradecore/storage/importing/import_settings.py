@@ -17,7 +17,7 @@ from tradecore.domain.instrument import check_instrument_id
 from tradecore.domain.trading_session import find_zone, parse_session
 from tradecore.errors import ImportSettingsError, InvalidName
 
-LAYOUTS: Final = ("csv", "parquet", "binance", "day-ticks")
+LAYOUTS: Final = ("csv", "parquet", "binance", "day-ticks", "binance-frames")
 KINDS: Final = ("bar", "trade_tick", "quote_tick", "depth")
 STAMPS: Final = ("start", "end")
 EPOCH_UNITS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -30,14 +30,15 @@ NOT_MAPPED: Final = "-"
 class ImportSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the user says about the files. None always means: not said.
 
-    layout: "csv", "parquet", "binance" or "day-ticks"; else recognised by name and suffix.
+    layout: "csv", "parquet", "binance", "day-ticks" or "binance-frames"; else recognised by name and suffix.
     kind: "bar", "trade_tick", "quote_tick" or "depth"; else told by bar_type or by the columns.
     bar_type: target series of bars, "GBPUSD.FX 1m bid". instrument: target of ticks, "BTCUSDT.BINANCE".
     timezone: IANA zone of times that name none. stamp: whether a bar's time is its "start" or its "end".
     time_form: "iso", "date", "s", "ms", "us", "ns", or a strptime pattern; else recognised from the first row.
     columns: role to header name, or to position counted from 1; "-" for none. has_header, delimiter, decimal,
     rows_skipped: of text files. session: trading hours that end date-only rows, if the instrument is not defined.
-    venue: of Binance archives. by_exchange: of day ticks with exchanges, a series for each (quotes always).
+    venue: of Binance archives and frames. depth_levels: of a side, in the snapshots made of recorded frames.
+    by_exchange: of day ticks with exchanges, a series for each (quotes always).
     conditions: "all" or "regular" trades; suspicious: "keep" or "drop" rows the source marks (day ticks).
     sort: order rows by time, in memory. drop_duplicates: leave out rows that repeat a bar or an id identically.
     """
@@ -56,6 +57,7 @@ class ImportSettings(msgspec.Struct, frozen=True, kw_only=True):
     rows_skipped: int = 0
     session: str | None = None
     venue: str = "BINANCE"
+    depth_levels: int = 20
     by_exchange: bool | None = None
     conditions: str = "all"
     suspicious: str = "keep"
@@ -101,6 +103,8 @@ class ImportSettings(msgspec.Struct, frozen=True, kw_only=True):
         ]
         if self.delimiter is not None and len(self.delimiter) != 1:
             mistakes.append(f"delimiter is {self.delimiter!r}; expected one character")
+        if self.depth_levels < 1:
+            mistakes.append(f"depth_levels is {self.depth_levels}; expected 1 or more")
         if self.rows_skipped < 0:
             mistakes.append(f"rows_skipped is {self.rows_skipped}; expected 0 or more")
         if self.time_form is not None and self.time_form not in TIME_FORMS and "%" not in self.time_form:
