@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TickSlippage,
     )
     from tradecore.domain.delay_law import ConstantDelay, LognormalDelay, NormalDelay
+    from tradecore.engine.message_bus import MessageBus
     from tradecore.feeds.columns_feed import BarColumnsFeed, QuoteColumnsFeed, TradeColumnsFeed
     from tradecore.feeds.iterator_feed import feed
     from tradecore.feeds.mixed_feed import MixedFeed
@@ -61,6 +62,7 @@ _LAZY = {
     "FixedCommission": "tradecore.brokerage.settings",
     "Latency": "tradecore.brokerage.settings",
     "LognormalDelay": "tradecore.domain.delay_law",
+    "MessageBus": "tradecore.engine.message_bus",
     "MixedFeed": "tradecore.feeds.mixed_feed",
     "NormalDelay": "tradecore.domain.delay_law",
     "PerUnitCommission": "tradecore.brokerage.settings",
@@ -94,6 +96,7 @@ __all__ = [
     "Latency",
     "Liquidity",
     "LognormalDelay",
+    "MessageBus",
     "MixedFeed",
     "NormalDelay",
     "OneTimeEvent",

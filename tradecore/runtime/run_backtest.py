@@ -65,6 +65,7 @@ async def run_backtest(
     runs_dir: str | Path | None = None,
     progress: TellProgress | None = None,
     scope: anyio.CancelScope | None = None,
+    bus: MessageBus | None = None,
 ) -> RunResult:
     """Run a backtest and give its result.
 
@@ -74,7 +75,8 @@ async def run_backtest(
     start, end: aware UTC or int nanoseconds, both included. runs_dir: folder of run folders; without it a run from a
     configuration writes where that says, and a run from objects keeps no files. progress: called once per window.
     scope: cancel it to end the run; what was done is kept, labelled, and returned with status "interrupted". Cancelling
-    the task instead raises CancelledError, after the same closing.
+    the task instead raises CancelledError, after the same closing. bus: your own, with observers of what is published
+    (OrderUpdated, Execution, PositionChanged, PhaseChanged ...); they are told after the strategies.
 
     Raises: ConfigError, DataMissing, StorageError, FeedError, StrategyError (a strategy raised, under "halt").
     """
@@ -101,7 +103,7 @@ async def run_backtest(
             trace=trace,
             runs_folder=None if runs_dir is None else Path(runs_dir),
         )
-    return await _run(plan, progress, scope or anyio.CancelScope())
+    return await _run(plan, progress, scope or anyio.CancelScope(), bus or MessageBus())
 
 
 def run_backtest_sync(config: str | Path | RunConfig | None = None, **options: Any) -> RunResult:
@@ -119,11 +121,11 @@ def _read(config: str | Path | RunConfig, overrides: Sequence[str]) -> RunConfig
     return check_config(config, overrides) if isinstance(config, RunConfig) else load_config(config, overrides)
 
 
-async def _run(plan: RunPlan, progress: TellProgress | None, scope: anyio.CancelScope) -> RunResult:
+async def _run(plan: RunPlan, progress: TellProgress | None, scope: anyio.CancelScope, bus: MessageBus) -> RunResult:
     async with _open_storage(plan) as storage:
         instruments = await _list_instruments(plan, storage)
         filled = await _load_bundled(plan, storage, instruments)
-        run = _Assembly(plan, storage, instruments, progress)
+        run = _Assembly(plan, storage, instruments, progress, bus)
         if plan.bundled and storage is not None:
             run.book.notes.append(f"bundled daily bars: {_bundled_note()}")
             run.book.remarks += filled
@@ -152,9 +154,10 @@ class _Assembly:
         storage: MarketDataStorage | None,
         instruments: dict[str, Instrument],
         progress: TellProgress | None,
+        bus: MessageBus,
     ) -> None:
         self.plan = plan
-        timeline, bus = Timeline(), MessageBus()
+        timeline = Timeline()
         delays = DelaySimulator(plan.delays, plan.seed)
         active = delays if delays.is_active else None
         self.brokers = [self._make_broker(name, broker, timeline) for name, broker in plan.brokers.items()]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import islice
+from typing import Final
 
 from tradecore.domain.account import Account
 from tradecore.domain.instrument import Instrument, Number
@@ -21,6 +23,9 @@ from tradecore.errors import InvalidOrder, OrderError, UnknownInstrument, Unknow
 from tradecore.strategy.reported_money import ReportedMoney
 
 _INITIALIZED = OrderState.INITIALIZED
+
+FINISHED_KEPT: Final = 1_000
+"""Handles of finished orders that are kept at least: a venue may tell of an execution after it told of the cancel."""
 
 
 class OrderDesk:
@@ -46,6 +51,7 @@ class OrderDesk:
         self._currency = currency
         self._is_open = True
         self._orders: dict[str, Order] = {}
+        self._finished: dict[str, Order] = {}
         self._positions: dict[tuple[str, str], Position] = {}
 
     # ------------------------------------------------------------------------------------------------------ orders
@@ -149,13 +155,21 @@ class OrderDesk:
     # ------------------------------------------------------------------------------------------------ what is known
 
     def take_report(self, report: BrokerReport) -> tuple[Order | None, Position | None]:
-        """Take a report in, whole: the order it is of, and the position before its execution, if it has one."""
+        """Take a report in, whole: the order it is of, and the position before its execution, if it has one.
+
+        None in place of an order that finished too long ago to be kept; what it executed counts all the same.
+        """
         change, execution = report.order, report.execution
         order = self._orders.get(change.order_id)
         if order is not None:
             order.apply_report(change)
             if order.state.is_finished:
                 del self._orders[change.order_id]
+                self._keep_finished(order)
+        else:
+            order = self._finished.get(change.order_id)
+            if order is not None:  # a late execution: it is booked, and the order stays finished
+                order.apply_report(change)
         if execution is None:
             return order, None
         place = (execution.broker, execution.instrument)
@@ -167,6 +181,13 @@ class OrderDesk:
         self._positions[place] = after
         self._money.take(execution, after)
         return order, before
+
+    def _keep_finished(self, order: Order) -> None:
+        finished = self._finished
+        finished[order.order_id] = order
+        if len(finished) >= 2 * FINISHED_KEPT:  # in bulk: one at a time would cost as much as the order's last report
+            for order_id in list(islice(finished, FINISHED_KEPT)):
+                del finished[order_id]
 
     def open_orders(self, instrument: str | None, broker: str | None) -> list[Order]:
         """Open orders as reported, at one broker (default: the one in use)."""

@@ -3,6 +3,18 @@
 Receives: reports and events from the engine; plain calls from the user's strategy.
 Gives:    the calls that the engine makes per event (computed once); subscriptions and timers; callbacks for reports.
 Never:    keeps orders or positions: its OrderDesk does (order_desk.py).    Spec: 4.1; DESIGN 9, 13.
+
+What a report means is told in one order, the same in every phase:
+
+    1. everything is taken in: order handle, position and account show it before anybody hears of it
+    2. the strategy:  on_order_updated, on_execution, on_position_changed (of a flip: closed, then opened)
+    3. the bus:       the same messages in the same order, to observers of all strategies, also where one has been
+                      stopped or has just raised
+
+One report is told to the end before the next begins. Reports of one broker come in the order in which it made them,
+whichever strategies they are of; those of several brokers at one instant by the broker's name. A rejection, a cancel
+and an answer to an update are an OrderUpdated alone. An execution that comes late, after the order was cancelled or
+has expired, is told like any other, and the order stays finished.
 """
 
 from __future__ import annotations
@@ -18,7 +30,7 @@ from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
 from tradecore.analytics.performance_statistics import PerformanceStatistics
 from tradecore.domain.execution import Execution
 from tradecore.domain.instant import check_ns, format_ns, to_ns
-from tradecore.domain.order import Order
+from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_events import OrderUpdated, PositionChanged
 from tradecore.domain.phase import PhaseChanged
 from tradecore.domain.position import Position
@@ -272,10 +284,10 @@ class StrategyHost:
             if execution is not None and self._hears_executions and self.is_active:
                 self._strategy.on_execution(execution)
             return None
-        return self._tell_all(order, report.order.ts_event, execution, before)
+        return self._tell_all(order, report.order, execution, before)
 
     def _tell_all(
-        self, order: Order | None, ts_event: int, execution: Execution | None, before: Position | None
+        self, order: Order | None, change: OrderSnapshot, execution: Execution | None, before: Position | None
     ) -> Awaitable[None] | None:
         """What a report means to who listens to order updates, to position changes, or on the bus."""
         bus, now = self._engine.bus, self.timeline.now
@@ -289,8 +301,8 @@ class StrategyHost:
             after = self.orders.position(execution.instrument, execution.broker)
             changes = position_changes(self.name, execution, before, after, now)
         update = None
-        if order is not None and (self._hears_orders or (is_heard and bus.is_heard(OrderUpdated))):
-            update = OrderUpdated(order.snapshot(ts_event), ts_event, now)
+        if self._hears_orders or (is_heard and bus.is_heard(OrderUpdated)):
+            update = OrderUpdated(_as_known(order, change), change.ts_event, now)
         if self._reports_plainly and not is_heard:
             if self.is_active:
                 self._tell_plainly(update, execution, changes)
@@ -312,18 +324,27 @@ class StrategyHost:
     async def _tell_and_publish(
         self, update: OrderUpdated | None, execution: Execution | None, changes: list[PositionChanged]
     ) -> None:
-        if self.is_active:
-            if update is not None and self._hears_orders:
-                await self._tell("on_order_updated", update)
-            if execution is not None and self._hears_executions:
-                await self._tell("on_execution", execution)
-            if self._hears_positions:
-                for change in changes:
-                    await self._tell("on_position_changed", change)
-        publish = self._engine.bus.publish
-        for message in (update, execution, *changes):
-            if message is not None:
-                publish(message)
+        try:
+            if self.is_active:
+                if update is not None and self._hears_orders:
+                    await self._tell("on_order_updated", update)
+                if execution is not None and self._hears_executions:
+                    await self._tell("on_execution", execution)
+                if self._hears_positions:
+                    for change in changes:
+                        await self._tell("on_position_changed", change)
+        finally:  # it happened, whether or not the strategy could take it
+            publish = self._engine.bus.publish
+            for message in (update, execution, *changes):
+                if message is not None:
+                    publish(message)
+
+
+def _as_known(order: Order | None, change: OrderSnapshot) -> OrderSnapshot:
+    """What a report says, unless the order is known to be further: reports may overtake each other at a venue."""
+    if order is None or (order.state is change.state and order.filled_quantity == change.filled_quantity):
+        return change
+    return order.snapshot(change.ts_event)
 
 
 async def _await_if_needed(call: Callable[[Any], Any], event: Any) -> None:
