@@ -131,7 +131,9 @@ class LedgerRecord:
         self._executed_ns = self._laid_ns = MIN_NS
         self._changes: list[Change] = []  # of executions whose marks may still come
         self._course: Course = (0.0, 0.0, True, 0.0)  # of marks before the first of them
-        self._mark: tuple[int, float] | None = None  # the last execution before it, if its own mark is in no segment yet
+        self._mark: tuple[int, float] | None = (
+            None  # an execution whose own mark is in no segment
+        )
         self._long, self._short, self._flips = SideTotals(), SideTotals(), SideTotals()
         self._position = carried
         self._trade_profit = ZERO
@@ -222,7 +224,7 @@ class LedgerRecord:
             opening.commission += commission - share
         self._trade_profit += realised - share
         self._close(closing, ts)
-        self._open(is_buy, ts, share - commission)
+        self._open(is_buy, ts, share - commission if commission else ZERO)
 
     def add_marks(self, times: Sequence[int], prices: Sequence[float]) -> None:
         """Prices at ascending instants; the sequences are kept. Raises: StatisticsError for one in the past."""

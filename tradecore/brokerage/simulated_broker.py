@@ -309,7 +309,7 @@ class SimulatedBroker:
                 self._take_effect(commands.popleft())
             else:
                 break
-        self._set_next(due if due < commanded else commanded)
+        self._set_next(min(due, commanded))
 
     def take_reports(self, ts: int) -> list[BrokerReport]:
         """Reports due by this instant, in order, each handed out once."""
@@ -375,13 +375,15 @@ class SimulatedBroker:
             self.run_postponed(command, due)
 
     def _accept(self, order: WorkingOrder, ts: int) -> None:
-        lane = self._engine.lanes.get(order.instrument) or self._open_waiting(order.instrument)
-        if lane is None:
-            reason = self._without_source.get(order.instrument, "no series of it is read by this run")
-            self._reject(order, ts, _say_unmatched(order.instrument, reason))
-            return
+        ledger = self._book.ledgers.get((order.strategy, order.instrument))
+        if ledger is None:
+            if order.instrument not in self._engine.lanes and self._open_waiting(order.instrument) is None:
+                reason = self._without_source.get(order.instrument, "no series of it is read by this run")
+                self._reject(order, ts, _say_unmatched(order.instrument, reason))
+                return
+            ledger = self._find_ledger(order)
+        lane = ledger.lane
         lane.take_until(ts)
-        ledger = self._find_ledger(order)
         charge = self._charges[order.instrument]
         refusal = self._engine.find_refusal(order, ts) if lane.may_refuse or order.is_special else None
         if refusal is None:
@@ -528,7 +530,9 @@ class SimulatedBroker:
         if self._report_law is None:
             self._reports.append(BrokerReport(self._instant, order.strategy, snapshot, execution, after))
         else:
-            self._delayed_reports.put(max(snapshot.ts_event + order.report_ns, self._instant), snapshot, execution, after)
+            self._delayed_reports.put(
+                max(snapshot.ts_event + order.report_ns, self._instant), snapshot, execution, after
+            )
 
     # ------------------------------------------------------------------------------------------------ what it knows
 

@@ -397,3 +397,10 @@ for _name in (
     "ts_decided", "terms",
 ):  # fmt: skip
     setattr(Order, _name, property(attrgetter(f"_{_name}"), doc=getattr(Order, _name).__doc__))
+
+read_order = attrgetter(
+    "_order_id", "_strategy", "_instrument", "_side", "_order_type", "_time_in_force", "_ts_decided", "_quantity",
+    "_price", "_stop_price", "_terms",
+)  # fmt: skip
+"""What a broker needs of a submitted order, in one call: id, strategy, instrument, side, type, time in force,
+ts_decided, quantity, price, stop_price, terms."""

@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, Final
 
 from tradecore.domain.instant import MAX_NS
-from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce
+from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce, read_order
 from tradecore.domain.order_state import OrderState, check_transition
 from tradecore.domain.order_terms import PLAIN_TERMS, OrderTerms
 from tradecore.execution.exact import to_float
@@ -54,6 +54,17 @@ class WorkingOrder:
     end of the bar in which an entry brought it into being (EXECUTION 6).
     """
 
+    order_id: str
+    strategy: str
+    instrument: str
+    side: OrderSide
+    order_type: OrderType
+    time_in_force: TimeInForce
+    ts_decided: int
+    quantity: Decimal
+    price: Decimal | None
+    stop_price: Decimal | None
+
     # What an order begins with stands on the class; an instance holds what is its own, or has changed.
     state = _STATE_SUBMITTED
     is_finished = False
@@ -86,29 +97,24 @@ class WorkingOrder:
     joined_ns: int | None = None
 
     def __init__(self, order: Order, report_ns: int = 0) -> None:
-        self.order_id: str = order.order_id
-        self.strategy: str = order.strategy
-        self.instrument: str = order.instrument
-        self.side: OrderSide = order.side
-        self.is_buy: bool = self.side is _SIDE_BUY
-        self.sign: int = 1 if self.is_buy else -1
-        self.order_type: OrderType = order.order_type
-        self.time_in_force: TimeInForce = order.time_in_force
-        self.is_immediate = self.time_in_force is _TIF_IOC or self.time_in_force is _TIF_FOK
-        self.ts_decided: int = order.ts_decided
+        (
+            self.order_id, self.strategy, self.instrument, side, self.order_type, time_in_force,
+            self.ts_decided, self.quantity, self.price, self.stop_price, terms,
+        ) = read_order(order)  # fmt: skip
+        self.side, self.time_in_force = side, time_in_force
+        self.is_buy = is_buy = side is _SIDE_BUY
+        self.sign = 1 if is_buy else -1
+        self.is_immediate = time_in_force is _TIF_IOC or time_in_force is _TIF_FOK
         self.report_ns = report_ns
-        self.quantity = self.remaining = order.quantity
+        self.remaining = self.quantity
         self.remaining_f = to_float(self.quantity)
-        self.price = order.price
-        self.stop_price = order.stop_price
         if self.price is not None:
             self.price_f = float(self.price)
         if self.stop_price is not None:
             self.stop_f = float(self.stop_price)
             self.waits_for_trigger = True
             self.rises = self.is_buy is not (self.order_type is _TYPE_TOUCHED)
-        terms = order.terms
-        if terms is not PLAIN_TERMS or self.time_in_force is _TIF_DAY:
+        if terms is not PLAIN_TERMS or time_in_force is _TIF_DAY:
             self._take_terms(terms)
 
     def _take_terms(self, terms: OrderTerms) -> None:
