@@ -432,6 +432,10 @@ class Lane:
         """Price that a taker of this side meets now, None before the first."""
         raise NotImplementedError
 
+    def offer(self, sign: int) -> float | None:
+        """Price that an order of this side meets if it comes now: decides whether a limit takes or rests."""
+        return self.touch(sign)
+
     def mark(self, sign: int) -> float | None:
         """Price at which a holding of this sign is valued now: a long is sold, a short is bought back."""
         return self.touch(-sign)

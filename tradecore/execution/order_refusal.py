@@ -21,7 +21,7 @@ def find_refusal(lane: Lane, order: WorkingOrder, ts: int) -> str | None:
     rules = lane.rules
     is_closed = lane.hours is not None and not lane.hours.is_open(ts)
     # What a closed market last showed is no offer; a bar's close is the best guess there is at its next open.
-    met = None if is_closed and not lane.spans_time else lane.touch(order.sign)
+    met = None if is_closed and not lane.spans_time else lane.offer(order.sign)
     if rules.no_market == "reject":
         if is_closed:
             return (

@@ -98,7 +98,7 @@ class TradeLane(Lane):
     def enter(self, order: WorkingOrder, ts: int) -> None:
         """Wait for the next print as a taker, or rest."""
         order.is_fresh = False
-        met = self.last.price if self.last is not None else None
+        met = self.offer(order.sign)
         is_taker = order.price_f is None or (
             met is not None and self.taker_price.is_within(met, order.sign, order.price_f)
         )

@@ -83,6 +83,11 @@ class TradeQueueLane(TradeLane):
         elif (order.price_f - touch) * order.sign > 0:
             self._ahead[order.order_id] = ZERO  # we are better than all that is displayed
 
+    def take_until(self, ts: int) -> None:
+        """See Lane.take_until."""
+        self._see_books(ts)
+        super().take_until(ts)
+
     def match_at(self, at: int, ts: int) -> None:
         """Books before the print, then what TradeLane does."""
         self._see_books(ts)
@@ -114,6 +119,14 @@ class TradeQueueLane(TradeLane):
         super().rest(order, ts)
         if order.place == LIMIT and self._book is not None:
             self._see_book(order, self._book)
+
+    def offer(self, sign: int) -> float | None:
+        """See Lane.offer: the far side of the book, where it is known, else the last print."""
+        if self._book is not None:
+            met = _best_of(self._book, is_buy=sign < 0)[0]
+            if met is not None:
+                return met
+        return super().offer(sign)
 
     def remove(self, order: WorkingOrder) -> None:
         """See Lane.remove; it gives its place in the queue up."""
