@@ -20,7 +20,7 @@ Sequence = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 UnixTime = Annotated[int, Meta(gt=0, le=9_000_000_000_000_000)]
 """Milliseconds or microseconds since 1970 UTC, at most the year 2255."""
 
-_MICROSECONDS_FROM: Final = 100_000_000_000_000  # as microseconds March 1973, as milliseconds the year 5138
+_MICROSECONDS_FROM: Final = 9_000_000_000_000  # as microseconds April 1970, as milliseconds the year 2255
 
 T = TypeVar("T")
 
