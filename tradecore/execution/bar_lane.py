@@ -160,8 +160,10 @@ class BarLane(Lane):
 
         What BarPassage would do for it, without what it needs for orders that compete.
         """
+        if order.price_f is not None or order.is_immediate or order.group is not None:
+            return False  # what a group has waiting may join this bar
         start = self.compute_start_ns(at)
-        if order.price_f is not None or order.is_immediate or order.effective_ns > start or order.leaves_ns <= start:
+        if order.effective_ns > start or order.leaves_ns <= start:
             return False
         bar = self.asks[at] if order.is_buy else self.events[at]
         if bar.flags & SIZE_UNKNOWN or order.remaining_f > bar.volume * self._participation:

@@ -33,6 +33,8 @@ _SELLER: Final = Aggressor.SELLER
 class TradeQueueLane(TradeLane):
     """One instrument on trades and its book. `_ahead`: amount before each resting order, by id; unknown without."""
 
+    matched_on = "trade_queue"
+
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self._ahead: dict[str, Decimal] = {}
