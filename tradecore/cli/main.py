@@ -37,6 +37,9 @@ _COMMANDS: Final = {
     "verify": LazyCommand(
         "tradecore.cli.command_verify:verify", "Check the laws of trading on what a run left; exit 7 if one is broken."
     ),
+    "venue": LazyCommand(
+        "tradecore.cli.command_venue:venue", "Serve Binance and Kraken on this machine, with faults on demand."
+    ),
     "completion": LazyCommand("tradecore.cli.command_completion:completion", "Print the completion script of a shell."),
 }
 

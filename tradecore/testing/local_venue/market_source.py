@@ -22,10 +22,14 @@ class MarketSource(Protocol):
     trade may be published; bars are closed no sooner than that after their end.
     """
 
-    instruments: Sequence[VenueInstrument]
     start_ns: int
     recorded_quotes: frozenset[str]
     settle_ns: int
+
+    @property
+    def instruments(self) -> Sequence[VenueInstrument]:
+        """What it lists."""
+        ...
 
     def batches(self) -> AsyncIterator[list[VenueAction]]:
         """All actions in batches, in order of their instants, each call from the start."""

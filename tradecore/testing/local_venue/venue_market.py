@@ -176,7 +176,8 @@ class VenueMarket:
         bids, asks = pair.core.take_changes()
         if not (bids or asks):
             return
-        last_id = last_id or pair.update_id + 1
+        if last_id <= pair.last_change_id:  # the recording has no ids, or repeats one
+            last_id = pair.update_id + 1
         symbol = pair.instrument.symbol
         change = VenueBookChange(symbol, at_ns, event_ns, pair.last_change_id + 1, last_id, bids, asks)
         pair.last_change_id = last_id

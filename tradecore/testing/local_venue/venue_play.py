@@ -44,14 +44,16 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a local venue behaves. All durations are of the venue's own time.
 
     speed: venue seconds in one of ours. dialects: which protocols it speaks. seed: of its faults. session_ns: how long
-    a Binance connection may live. outbox_frames: how many frames may wait for a client before it is cut off. faults:
-    planned from the start. at_end: "idle" goes on without a market when a recording is over, "stop" ends.
+    a Binance connection may live. lead_ns: how long the clock runs before the source begins; then clients can be there
+    for its first event. outbox_frames: how many frames may wait for a client before it is cut off. faults: planned from
+    the start. at_end: "idle" goes on without a market when a recording is over, "stop" ends.
     """
 
     speed: float = 1.0
     dialects: tuple[str, ...] = DIALECTS
     seed: int = 0
     session_ns: int = DAY_NS
+    lead_ns: int = 0
     outbox_frames: int = 100_000
     faults: tuple[Fault, ...] = ()
     at_end: str = "idle"
@@ -62,6 +64,11 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise LocalVenueError(f"speed is {self.speed}; expected a number above 0, for example 20")
         if not self.dialects or set(self.dialects) - set(DIALECTS):
             raise LocalVenueError(f"venues are {self.dialects}; expected some of {', '.join(DIALECTS)}")
+        if self.lead_ns < 0 or self.session_ns <= 0 or self.outbox_frames < 1:
+            raise LocalVenueError(
+                f"lead is {self.lead_ns} ns, a session lasts {self.session_ns} ns and {self.outbox_frames} frames may "
+                "wait; expected at least 0, above 0 and at least 1"
+            )
         if self.at_end not in ("idle", "stop"):
             raise LocalVenueError(f"at_end is {self.at_end!r}; expected 'idle' or 'stop'")
 
@@ -75,7 +82,8 @@ class VenuePlay:
         self.settings: Final = settings or VenueSettings()
         self.settings.check()
         self.source: Final = source
-        self.clock: Final = VenueClock(source.start_ns, self.settings.speed, monotonic_ns)
+        self.start_ns: Final = source.start_ns - self.settings.lead_ns
+        self.clock: Final = VenueClock(self.start_ns, self.settings.speed, monotonic_ns)
         self.market: Final = VenueMarket(source.instruments, source.recorded_quotes)
         self.faults: Final = FaultPlan(self.settings.seed, self.now_ns, self.schedule)
         self.connections: Final[dict[int, VenueConnection]] = {}
@@ -85,7 +93,7 @@ class VenuePlay:
         self._timers: list[tuple[int, int, Timer]] = []
         self._timer_number = 0
         self._instant: int | None = None  # while a timer or an action happens
-        self._reached = source.start_ns
+        self._reached = self.start_ns
         self._woken = asyncio.Event()
         self._batches: AsyncIterator[list[VenueAction]] | None = None
         for fault in self.settings.faults:
@@ -137,9 +145,11 @@ class VenuePlay:
         return True
 
     async def prepare(self) -> None:
-        """Take in what is history already at the start; then listeners are told of what is published."""
+        """Take in what is history already at the start; then listeners are told of what is published. Idempotent."""
+        if self._batches is not None:
+            return
         await self._read_on()
-        while self._actions and self._actions[0].at_ns <= self.source.start_ns:
+        while self._actions and self._actions[0].at_ns <= self.start_ns:
             self.market.apply(self._actions.popleft())
             if not self._actions:
                 await self._read_on()
