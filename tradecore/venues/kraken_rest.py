@@ -16,7 +16,7 @@ import anyio
 import msgspec
 
 from tradecore.domain.clock import Clock
-from tradecore.domain.instant import MAX_NS, SECOND_NS
+from tradecore.domain.instant import SECOND_NS
 from tradecore.domain.stream import Stream
 from tradecore.domain.trade_tick import Aggressor, TradeTick
 from tradecore.errors import FeedDataError, VenueRateLimited, VenueRequestFailed
@@ -32,6 +32,7 @@ INTERVAL_S: Final = 1.0  # between questions
 TRIES_MAX: Final = 4  # of one question
 RATE_LIMIT_S: Final = 15.0  # after "Rate limit exceeded": what the venue's counter needs to fall from its top
 RETRY_AFTER_MAX_S: Final = 130.0
+SECONDS_MAX: Final = 9_000_000_000  # since 1970: the year 2255
 SERVER_ERRORS: Final = range(500, 600)
 
 # Price, volume, seconds since 1970 UTC, side, order type, miscellaneous, trade id.
@@ -83,7 +84,7 @@ class KrakenRest:
             (raw,) = result.values()
             rows = decode_frame(_ROWS, raw)
             for row in rows:
-                if row[3] not in _SIDES or not row[2].is_finite() or not 0 < row[2] * SECOND_NS < MAX_NS:
+                if row[3] not in _SIDES or not row[2].is_finite() or not 0 < row[2] < SECONDS_MAX:
                     raise FeedDataError(f"trade {row[6]} has side {row[3][:20]!r} and time {row[2]}")
         except (FeedDataError, KeyError, ValueError) as error:
             raise VenueRequestFailed(self._venue, "Trades", 200, f"the answer cannot be read: {error}") from error
