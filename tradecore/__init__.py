@@ -22,7 +22,9 @@ from tradecore.domain.order_events import (
     PositionIncreased,
     PositionOpened,
 )
+from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.order_state import OrderState
+from tradecore.domain.order_terms import Contingency, OrderRole
 from tradecore.domain.phase import Phase, PhaseChanged
 from tradecore.domain.position import Position
 from tradecore.domain.quote_tick import QuoteTick
@@ -87,6 +89,7 @@ __all__ = [
     "BasisPointSlippage",
     "BrokerSource",
     "ConstantDelay",
+    "Contingency",
     "DepthSlippage",
     "DepthSnapshot",
     "Event",
@@ -101,6 +104,8 @@ __all__ = [
     "NormalDelay",
     "OneTimeEvent",
     "Order",
+    "OrderGroup",
+    "OrderRole",
     "OrderSide",
     "OrderState",
     "OrderType",

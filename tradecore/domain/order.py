@@ -13,12 +13,12 @@ from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec.structs import replace
 
 from tradecore.domain.instrument import Instrument, Number, check_instrument_id, to_decimal
+from tradecore.domain.order_snapshot import OrderSnapshot as OrderSnapshot
 from tradecore.domain.order_state import OrderState, check_transition
 
 # OrderSide, OrderType and TimeInForce are read from here by most: they are words of the Order.
@@ -26,6 +26,8 @@ from tradecore.domain.order_terms import (
     PLAIN_TERMS,
     PRICED_TYPES,
     STOPPED_TYPES,
+    Contingency,
+    OrderRole,
     OrderTerms,
     Trailing,
     TypedTrailing,
@@ -36,41 +38,10 @@ from tradecore.domain.order_terms import OrderType as OrderType
 from tradecore.domain.order_terms import TimeInForce as TimeInForce
 from tradecore.errors import InvalidOrder, OrderError
 
+if TYPE_CHECKING:
+    from tradecore.domain.order_group import OrderGroup
+
 _ZERO = Decimal(0)
-
-
-class OrderSnapshot(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """An order as it stood at one report; what brokers report is such a value. Prices and quantities are exact; times
-    are int nanoseconds.
-
-    filled_quantity and average_price are totals, not steps: applying one report twice changes nothing. average_price is
-    derived: value executed over quantity executed, None before the first execution. reason: why it was refused or taken
-    away, or why the last command for it failed. ts_decided: when the strategy submitted it; ts_event: when what it
-    shows last changed at the venue, 0 where that is not known. updated: an update took effect. update_rejected,
-    cancel_rejected: the command failed, the order stands as it was. terms: its conditions. A trailing stop's stop_price
-    is where it stood then.
-    """
-
-    order_id: str
-    strategy: str
-    broker: str
-    instrument: str
-    side: OrderSide
-    order_type: OrderType
-    quantity: Decimal
-    price: Decimal | None
-    stop_price: Decimal | None
-    time_in_force: TimeInForce
-    state: OrderState
-    filled_quantity: Decimal
-    average_price: Decimal | None
-    reason: str | None
-    ts_decided: int
-    ts_event: int
-    updated: bool = False
-    update_rejected: bool = False
-    cancel_rejected: bool = False
-    terms: OrderTerms = PLAIN_TERMS
 
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11, and orders do it often.
@@ -206,6 +177,29 @@ class Order:
         """A stop that follows the market at an offset or percentage (1.5 = 1.5 %) and never goes back; see Trailing."""
         trailing = (offset, percent, activation_price, limit_offset)
         return cls(instrument, quantity, OrderType.TRAILING_STOP, trailing=trailing, **options)
+
+    @classmethod
+    def bracket(
+        cls,
+        instrument: str,
+        quantity: Number,
+        *,
+        price: Number | None = None,
+        entry_stop_price: Number | None = None,
+        profit_price: Number | None = None,
+        stop_price: Number | None = None,
+        stop_limit_price: Number | None = None,
+        **options: Any,
+    ) -> OrderGroup:
+        """An entry (market; limit with `price`; stop with `entry_stop_price`), a limit order that takes the profit, a
+        stop that ends the loss, or both exits. options: of the entry. `OrderGroup.bracket` takes orders of any type.
+        """
+        from tradecore.domain.order_group import make_bracket
+
+        return make_bracket(
+            instrument, quantity, price=price, entry_stop_price=entry_stop_price, profit_price=profit_price,
+            stop_price=stop_price, stop_limit_price=stop_limit_price, options=options,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------- what one may read
 
@@ -355,6 +349,29 @@ class Order:
         self._state = _SUBMITTED
         self._order_id, self._strategy, self._broker = order_id, strategy, broker
         self._ts_decided = ts_decided
+
+    def join_group(
+        self, order_id: str, strategy: str, broker: str, ts_decided: int, *,
+        group_id: str, contingency: Contingency, role: OrderRole, parent_id: str | None,
+    ) -> None:  # fmt: skip
+        """Its id and place in a group; it stays INITIALIZED until it is sent. Raises: OrderError when it has an id."""
+        if self._order_id:
+            raise OrderError(f"order {self._order_id} was submitted before and is {self._state.name}; make a new Order")
+        self._order_id, self._strategy, self._broker = order_id, strategy, broker
+        self._ts_decided = ts_decided
+        self._terms = replace(self._terms, group_id=group_id, contingency=contingency, role=role, parent_id=parent_id)
+
+    def change_held(self, quantity: Decimal | None, price: Decimal | None, stop_price: Decimal | None) -> None:
+        """Change a child that was not sent yet; None leaves a term as it is."""
+        assert self._state is _INITIALIZED
+        self._quantity = self._quantity if quantity is None else quantity
+        self._price = self._price if price is None else price
+        self._stop_price = self._stop_price if stop_price is None else stop_price
+
+    def drop_held(self, reason: str) -> None:
+        """A child that was not sent will never be. Raises: IllegalOrderTransition when it was sent."""
+        self._state = check_transition(self._order_id, self._state, OrderState.CANCELLED)
+        self._reason = reason
 
     def mark_pending(self, *, cancel: bool = False, update: bool = False) -> None:
         """Set the flag beside the state; a report clears it."""

@@ -40,7 +40,8 @@ class OrderState(Enum):
 _S = OrderState
 
 TRANSITIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
-    _S.INITIALIZED: frozenset({_S.DENIED, _S.SUBMITTED}),
+    # A child whose parent ended unexecuted is cancelled before it was ever sent.
+    _S.INITIALIZED: frozenset({_S.DENIED, _S.SUBMITTED, _S.CANCELLED}),
     _S.DENIED: frozenset(),
     # Fill before acknowledgement, immediate cancel and expiry are legal: reports may overtake each other at a venue.
     _S.SUBMITTED: frozenset(

@@ -1,7 +1,8 @@
 """OrderTerms: what an order asks for beside price and quantity: its type, how long it works, and its conditions.
 
 Receives: what a strategy typed, through the factories of Order.
-Gives:    the words OrderSide, OrderType and TimeInForce; one frozen OrderTerms an order, PLAIN_TERMS for most.
+Gives:    the words OrderSide, OrderType, TimeInForce, Contingency and OrderRole; one frozen OrderTerms an order,
+          PLAIN_TERMS for most.
 Never:    knows the present instant or the market: an expiry in the past is refused where the order is submitted.
           Spec: 5.1; DESIGN 8; EXECUTION 7.
 """
@@ -52,6 +53,25 @@ class TimeInForce(Enum):
     DAY = "DAY"  # until the session of its instrument ends
     IOC = "IOC"  # what can execute at once, the rest is cancelled
     FOK = "FOK"  # all at once or nothing
+
+
+class Contingency(Enum):
+    """How an order depends on the others of its group (EXECUTION 8)."""
+
+    OTO = "OTO"  # the parent's executions bring the children into being
+    OCO = "OCO"  # the first execution of one cancels the others
+    OUO = "OUO"  # each execution reduces the others by as much
+
+
+class OrderRole(Enum):
+    """What an order is in its group."""
+
+    ENTRY = "ENTRY"  # the parent
+    PROFIT = "PROFIT"  # child of a bracket: leaves with a gain
+    STOP = "STOP"  # child of a bracket: leaves with a loss
+    CHILD = "CHILD"  # of an OTO
+    LEG = "LEG"  # of an OCO or OUO without a parent
+    CLOSE = "CLOSE"  # sent by us to close what a group executed too much, or could not exit
 
 
 PRICED_TYPES: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
@@ -112,12 +132,18 @@ class Trailing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class OrderTerms(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Conditions of an order. expire_ns: of GTD, int nanoseconds. post_only: a limit that must not take. reduce_only:
     it never opens or widens the strategy's position. trailing: of a trailing stop.
+
+    Of an order of a group: group_id; contingency and role, see there; parent_id: of a child, its parent's order id.
     """
 
     expire_ns: int | None = None
     post_only: bool = False
     reduce_only: bool = False
     trailing: Trailing | None = None
+    group_id: str | None = None
+    contingency: Contingency | None = None
+    parent_id: str | None = None
+    role: OrderRole | None = None
 
     @property
     def expire_time(self) -> datetime | None:
