@@ -55,7 +55,7 @@ def test_the_version_is_that_of_the_package(tradecore: Tradecore) -> None:
     [
         (["rnu", "x.toml"], "did you mean `tradecore run`?"),
         (["data", "improt"], "did you mean `tradecore data import`?"),
-        (["zzz"], "they are: run, check, init, data, runs, completion"),
+        (["zzz"], "they are: run, check, init, data, runs, verify, "),
         (["run"], "Missing argument 'CONFIG'"),
         (["run", "x.toml", "--sed", "5"], "--seed"),
         (["run", "x.toml", "--from", "soon"], "midnight UTC"),

@@ -81,9 +81,8 @@ def format_verification(verification: Verification) -> list[str]:
     lines += [f"not met in this run: {row.law}: {row.sentence}" for row in verification.rows if row not in met]
     lines += [f"left out: {law}, {count:,} times: {reason}" for law, reason, count in verification.left_out]
     lines += [f"not told by a run's files: {what}: {why}" for what, why in UNTOLD]
-    checks, broken = sum(row.checked for row in met), sum(row.broken for row in met)
-    result = f"{broken:,} BROKEN" if broken else "all kept"
-    return [*lines, "", f"{checks:,} checks of {len(met)} laws: {result}"]
+    result = f"{verification.broken_count:,} BROKEN" if verification.broken_count else "all kept"
+    return [*lines, "", f"{verification.check_count:,} checks of {len(met)} laws: {result}"]
 
 
 def _find_folder(run: str, runs_dir: Path) -> Path:

@@ -57,7 +57,9 @@ class RunFiles:
         self.status = str(self.facts.get("status", "unknown"))
         self.is_incomplete = self.status == "incomplete"
         self._noted = _as_dict(self.facts.get("files"))
-        self._bytes_total = sum(file.stat().st_size for name in _RECORD_FILES if (file := path / name).is_file())
+        self._bytes_total = 0
+        for file in (path / name for name in _RECORD_FILES):
+            self._bytes_total += file.stat().st_size if file.is_file() else 0
         self._bytes_read = self._lines_read = 0
         self._digests: dict[str, str] = {}
         self.lines: dict[str, int] = {}

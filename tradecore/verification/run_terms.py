@@ -57,8 +57,13 @@ class BrokerTerms:
 
     def find_most_ns(self, *legs: str) -> int | None:
         """Upper end of these legs one after the other; None without."""
-        most = [self.most_ns[leg] for leg in legs]
-        return None if None in most else sum(part for part in most if part is not None)
+        total = 0
+        for leg in legs:
+            most = self.most_ns[leg]
+            if most is None:
+                return None
+            total += most
+        return total
 
 
 @dataclass(slots=True)

@@ -49,13 +49,15 @@ class LawRow:
 class Verification:
     """What came of it. status: of the run, as run.json says. findings: at most a screen of each law.
 
-    left_out: (law, reason, how often). lines: read, by file.
+    check_count, broken_count: over all laws. left_out: (law, reason, how often). lines: read, by file.
     """
 
     path: Path
     run_id: str
     status: str
     rows: tuple[LawRow, ...]
+    check_count: int
+    broken_count: int
     findings: tuple[Finding, ...]
     left_out: tuple[tuple[str, str, int], ...]
     lines: dict[str, int]
@@ -63,7 +65,7 @@ class Verification:
     @property
     def is_sound(self) -> bool:
         """No law is broken."""
-        return not any(row.broken for row in self.rows)
+        return not self.broken_count
 
     def to_dict(self) -> dict[str, Any]:
         """In JSON's types."""
@@ -96,6 +98,8 @@ def verify_run(path: Path, *, tell_read: TellRead | None = None) -> Verification
         run_id=str(files.facts.get("run_id", path.name)),
         status=files.status,
         rows=tuple(LawRow(law, text, book.checked[law], book.broken[law]) for law, text in LAWS.items()),
+        check_count=book.checked.total(),
+        broken_count=book.broken.total(),
         findings=tuple(book.findings),
         left_out=tuple((law, reason, count) for (law, reason), count in sorted(book.left_out.items())),
         lines=files.lines,
