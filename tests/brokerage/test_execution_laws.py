@@ -10,22 +10,31 @@ from hypothesis import strategies as st
 
 from tradecore.brokerage.settings import Latency, RateCommission, TickSlippage
 from tradecore.domain.delay_law import NormalDelay
-from tradecore.domain.instant import MINUTE_NS, SECOND_NS
+from tradecore.domain.execution import Execution, Liquidity
+from tradecore.domain.instant import MINUTE_NS, SECOND_NS, to_datetime
 from tradecore.domain.order import Order, TimeInForce
 from tradecore.domain.position import Position
+from tradecore.domain.trade_tick import Aggressor
 from tradecore.testing.broker_desk import BrokerDesk, make_broker_desk
-from tradecore.testing.builders import make_bar, make_quote_tick, make_trade_tick
+from tradecore.testing.builders import make_bar, make_depth, make_quote_tick, make_trade_tick
 
 ID = "TEST.SIM"
-KINDS = {"quote": f"quote_tick {ID}", "trade": f"trade_tick {ID}", "bar": f"bar {ID} 1m last"}
-STEP_NS = {"quote": SECOND_NS, "trade": SECOND_NS, "bar": MINUTE_NS}
+KINDS = {
+    "quote": (f"quote_tick {ID}",),
+    "trade": (f"trade_tick {ID}",),
+    "bar": (f"bar {ID} 1m last",),
+    "depth": (f"depth {ID}",),
+    "trade_queue": (f"trade_tick {ID}", f"quote_tick {ID}"),
+}
 
 prices = st.integers(9_900, 10_100).map(lambda ticks: ticks / 100)
 sizes = st.integers(0, 30).map(float)
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """An order, submitted after this many events, and what is done to it so many events later."""
+    """An order, submitted after this many events, and what is done to it so many events later. lives: of GTD, half
+    minutes.
+    """
 
     after: int
     kind: str
@@ -33,6 +42,8 @@ class Wish(msgspec.Struct, frozen=True):
     price: float
     stop: float
     tif: TimeInForce
+    lives: int
+    flag: str
     then: str
     wait: int
 
@@ -41,11 +52,13 @@ wishes = st.lists(
     st.builds(
         Wish,
         after=st.integers(0, 25),
-        kind=st.sampled_from(["market", "limit", "stop", "stop_limit"]),
+        kind=st.sampled_from(["market", "limit", "limit", "stop", "stop_limit", "touched", "trailing"]),
         quantity=st.integers(-20, 20).filter(bool),
         price=prices,
         stop=prices,
-        tif=st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK]),
+        tif=st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, *TimeInForce]),
+        lives=st.integers(1, 12),
+        flag=st.sampled_from(["", "", "reduce_only", "post_only"]),
         then=st.sampled_from(["keep", "keep", "cancel", "update"]),
         wait=st.integers(0, 4),
     ),
@@ -58,33 +71,65 @@ def markets(draw: st.DrawFn, kind: str) -> list[Any]:
     events: list[Any] = []
     ns = 0
     for _ in range(draw(st.integers(5, 30))):
-        ns += STEP_NS[kind] * draw(st.sampled_from([1, 1, 1, 2, 7]))
-        if kind == "quote":
-            bid, spread = draw(prices), draw(st.integers(-1, 5)) / 100
-            event: Any = make_quote_tick(
-                ns, bid, round(bid + spread, 2), bid_size=draw(sizes), ask_size=draw(sizes), instrument=ID
-            )
-        elif kind == "trade":
-            event = make_trade_tick(ns, draw(prices), draw(sizes) * 10)
-        else:
-            four = sorted(draw(st.lists(prices, min_size=4, max_size=4)))
-            first, last = draw(st.sampled_from([(1, 2), (2, 1)]))
-            event = make_bar(
-                ns, four[last], open=four[first], high=four[3], low=four[0], volume=draw(sizes) * 10,
-                bar_type=f"{ID} 1m last",
-            )  # fmt: skip
-        events.append(event)
+        ns += (MINUTE_NS if kind == "bar" else SECOND_NS) * draw(st.sampled_from([1, 1, 1, 2, 7, 40]))
+        word = draw(st.sampled_from(["trade", "quote"])) if kind == "trade_queue" else kind
+        events.append(draw(MAKERS[word](ns)))
     return events
 
 
-def make_order(wish: Wish) -> Order:
+@st.composite
+def quotes(draw: st.DrawFn, ns: int) -> Any:
+    bid, spread = draw(prices), draw(st.integers(-1, 5)) / 100
+    return make_quote_tick(ns, bid, round(bid + spread, 2), bid_size=draw(sizes), ask_size=draw(sizes), instrument=ID)
+
+
+@st.composite
+def trades(draw: st.DrawFn, ns: int) -> Any:
+    return make_trade_tick(ns, draw(prices), draw(sizes) * 10, aggressor=draw(st.sampled_from(Aggressor)))
+
+
+@st.composite
+def books(draw: st.DrawFn, ns: int) -> Any:
+    middle = draw(st.integers(9_900, 10_100))
+    levels = st.lists(st.integers(1, 40), max_size=3, unique=True).map(sorted)
+    sides = [
+        [((middle + sign * step) / 100, float(draw(st.integers(1, 12)))) for step in draw(levels)] for sign in (-1, 1)
+    ]
+    return make_depth(ns, *sides, instrument=ID)
+
+
+@st.composite
+def bars(draw: st.DrawFn, ns: int) -> Any:
+    four = sorted(draw(st.lists(prices, min_size=4, max_size=4)))
+    first, last = draw(st.sampled_from([(1, 2), (2, 1)]))
+    return make_bar(
+        ns, four[last], open=four[first], high=four[3], low=four[0], volume=draw(sizes) * 10, bar_type=f"{ID} 1m last"
+    )
+
+
+MAKERS = {"quote": quotes, "trade": trades, "depth": books, "bar": bars}
+
+
+def make_order(wish: Wish, now: int) -> Order:
+    terms: dict[str, Any] = {"time_in_force": wish.tif}
+    if wish.tif is TimeInForce.GTD:
+        terms["expire_time"] = to_datetime(now + wish.lives * 30 * SECOND_NS)
+    is_resting = wish.kind == "limit" and wish.tif not in (TimeInForce.IOC, TimeInForce.FOK)
+    if wish.flag == "reduce_only" or (wish.flag == "post_only" and is_resting):
+        terms[wish.flag] = True
     if wish.kind == "market":
-        return Order.market(ID, wish.quantity, time_in_force=wish.tif)
+        return Order.market(ID, wish.quantity, **terms)
     if wish.kind == "limit":
-        return Order.limit(ID, wish.quantity, wish.price, time_in_force=wish.tif)
+        return Order.limit(ID, wish.quantity, wish.price, **terms)
     if wish.kind == "stop":
-        return Order.stop(ID, wish.quantity, wish.stop, time_in_force=wish.tif)
-    return Order.stop_limit(ID, wish.quantity, wish.stop, wish.price, time_in_force=wish.tif)
+        return Order.stop(ID, wish.quantity, wish.stop, **terms)
+    if wish.kind == "touched":
+        return Order.market_if_touched(ID, wish.quantity, wish.stop, **terms)
+    if wish.kind == "trailing":
+        offset = round(abs(wish.stop - 100) / 4 + 0.01, 2)
+        limit_offset = offset if wish.lives % 2 else None
+        return Order.trailing_stop(ID, wish.quantity, offset=offset, limit_offset=limit_offset, **terms)
+    return Order.stop_limit(ID, wish.quantity, wish.stop, wish.price, **terms)
 
 
 async def tell(
@@ -98,7 +143,9 @@ async def tell(
     """The market with its orders. cuts: windows end after these events too, wherever commands fall.
     beside: events of 5-minute bars that are read too.
     """
-    desk = make_broker_desk(KINDS[kind], *([f"bar {ID} 5m last"] if beside else []), **words)
+    if kind == "trade_queue":
+        words["match_on"] = {ID: kind}
+    desk = make_broker_desk(*KINDS[kind], *([f"bar {ID} 5m last"] if beside else []), **words)
     orders: dict[int, Order] = {}
     todo = [(wish.after, n, "submit") for n, wish in enumerate(wanted)]
     todo += [(wish.after + wish.wait, n, wish.then) for n, wish in enumerate(wanted) if wish.then != "keep"]
@@ -113,7 +160,7 @@ async def tell(
         while todo and min(todo[0][0], len(events)) <= stop:
             _, n, word = todo.pop(0)
             if word == "submit":
-                orders[n] = await desk.submit(make_order(wanted[n]))
+                orders[n] = await desk.submit(make_order(wanted[n], desk.timeline.now))
             elif orders[n].is_open:
                 if word == "cancel":
                     await desk.cancel(orders[n])
@@ -143,6 +190,7 @@ def check_laws(desk: BrokerDesk) -> None:
         limit = order.price
         if limit is not None:
             assert (limit - execution.price) * execution.side.sign >= 0, "executed beyond its limit"
+        check_terms(execution, order, before)
         assert before.quantity == position.quantity
         position = position.after(execution.signed_quantity, execution.price, execution.ts_event, execution.commission)
         assert after.quantity == position.quantity
@@ -151,7 +199,7 @@ def check_laws(desk: BrokerDesk) -> None:
     assert desk.broker.get_account().cash["USD"] == cash
     for order in desk.handles.values():
         assert order.filled_quantity == filled.get(order.order_id, Decimal(0)) <= order.quantity
-        if order.time_in_force is TimeInForce.FOK:
+        if order.time_in_force is TimeInForce.FOK and not order.terms.reduce_only:
             assert order.filled_quantity in (0, order.quantity) or order.quantity - order.filled_quantity == 1
     for ledger in desk.broker._book.ledgers.values():  # nothing is held back for orders that are gone
         working = [order for order in desk.broker._orders.values() if not order.is_finished]
@@ -159,6 +207,19 @@ def check_laws(desk: BrokerDesk) -> None:
         assert ledger.open_sells == sum((o.remaining for o in working if not o.is_buy), Decimal(0))
     times = [ts for _, ts, _ in desk.recorder.marks]
     assert times == sorted(times)  # an instant is marked again when something executes at it after its mark
+
+
+def check_terms(execution: Execution, order: Order, before: Position) -> None:
+    """Expiry, post_only and reduce_only of one execution."""
+    terms = order.terms
+    if terms.expire_ns is not None:
+        is_bar = execution.matched_on == "bar"  # one that ends at the expiry still counts
+        assert execution.ts_event < terms.expire_ns + is_bar, "executed after its time"
+    if terms.post_only:
+        assert execution.liquidity is Liquidity.MAKER, "took although it is post_only"
+    if terms.reduce_only:
+        assert before.quantity * execution.side.sign < 0, "opened although it is reduce_only"
+        assert execution.quantity <= abs(before.quantity), "flipped although it is reduce_only"
 
 
 costs = {"commission": RateCommission(maker=Decimal("0.0001"), taker=Decimal("0.0007"))}
@@ -206,11 +267,32 @@ def test_windows_of_any_size_give_the_same_executions(data: st.DataObject) -> No
 @settings(max_examples=80, deadline=None)
 def test_no_more_executes_than_was_offered(data: st.DataObject) -> None:
     """A tenth of all volume, over all orders together (S3)."""
-    kind = data.draw(st.sampled_from(["trade", "bar"]))
+    kind = data.draw(st.sampled_from(["trade", "bar", "trade_queue"]))
     events, wanted = data.draw(markets(kind)), data.draw(wishes)
     desk = run(tell(kind, events, wanted, []))
-    offered = sum((Decimal(repr(e.size if kind == "trade" else e.volume)) for e in events), Decimal(0))
+    shown = [getattr(event, "volume", None) or getattr(event, "size", 0.0) for event in events]
+    offered = sum((Decimal(repr(size)) for size in shown), Decimal(0))
     assert sum((e.quantity for e in desk.executions), Decimal(0)) <= offered / 10
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_no_level_of_a_book_gives_more_than_it_showed(data: st.DataObject) -> None:
+    """Takers alone: what a price gave is at most what was shown there first and what was added since."""
+    events = data.draw(markets("depth"))
+    wanted = [msgspec.structs.replace(wish, kind="market", then="keep") for wish in data.draw(wishes)]
+    desk = run(tell("depth", events, wanted, []))
+    shown: dict[tuple[str, float], Decimal] = {}
+    before: dict[tuple[str, float], float] = {}
+    for event in events:
+        now = {("BUY", price): size for price, size in event.asks} | {("SELL", p): size for p, size in event.bids}
+        for level, size in now.items():
+            added = Decimal(repr(size)) - Decimal(repr(before.get(level, 0.0)))
+            shown[level] = shown.get(level, Decimal(0)) + max(added, Decimal(0))
+        before = now
+    for (side, price), most in shown.items():
+        taken = [e.quantity for e in desk.executions if (e.side.value, float(e.price)) == (side, price)]
+        assert sum(taken, Decimal(0)) <= most
 
 
 @given(st.data())

@@ -28,9 +28,8 @@ from tradecore.execution.working_order import (
     STOP,
     TAKER,
     WorkingOrder,
-    by_price_then_time,
-    by_stop_then_time,
     by_time,
+    nearest_first,
 )
 
 if TYPE_CHECKING:
@@ -117,12 +116,12 @@ class BarPassage:
         if lane.stops:
             self._follow_open()
             beyond = [o for o in lane.stops if self.is_here(o) and self.is_touched(o, self.bar_of(o).open)]
-            for order in sorted(beyond, key=by_stop_then_time):
+            for order in nearest_first(beyond, self.open_of):
                 if order.place == STOP:
                     lane.set_off(order, start)
                     self.settle_triggered(order, self.bar_of(order).open, start)
         if lane.limits:
-            for order in sorted(lane.limits, key=by_price_then_time):
+            for order in nearest_first(lane.limits, self.open_of):
                 if order.place == LIMIT and order.effective_ns <= start and order.leaves_ns > start:
                     self._open_limit(order)
         return self._pass_late(late) if late else late
@@ -265,6 +264,10 @@ class BarPassage:
         price += self.shift_of(order)
         reach = self.lane.reach
         return price <= order.price_f - reach if order.is_buy else price >= order.price_f + reach
+
+    def open_of(self, order: WorkingOrder) -> float:
+        """The open, as the order's side meets it."""
+        return self.bar_of(order).open + self.shift_of(order)
 
     def _room(self, order: WorkingOrder) -> Room:
         return self._room_ask if order.is_buy else self._room_bid

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from tradecore.execution.working_order import LIMIT, STOP, WorkingOrder, by_stop_then_time
+from tradecore.execution.working_order import LIMIT, STOP, WorkingOrder, nearest_first
 
 if TYPE_CHECKING:
     from tradecore.execution.bar_passage import BarPassage
@@ -66,7 +66,7 @@ def _pass_adverse(
         passage.follow(order, close if is_new else passage.favourable(order))  # the extreme may lie before its entry
         if passage.is_touched(order, close):
             touched.append(order)
-    for order in sorted(touched, key=by_stop_then_time):
+    for order in nearest_first(touched, passage.open_of):
         if order.place == STOP:
             if order.group is not None:
                 hurt.add(order.group)
@@ -89,7 +89,7 @@ def _list_favourable(passage: BarPassage) -> list[WorkingOrder]:
         is_waiting = order.rises is not order.is_buy and passage.is_whole(order)
         if is_waiting and passage.is_touched(order, passage.favourable(order)):
             reached.append(order)
-    return sorted(reached, key=lambda o: (-o.sign * _level_of(o), o.effective_ns, o.number))
+    return nearest_first(reached, passage.open_of)
 
 
 # --------------------------------------------------------------------------------------------------------------- ohlc

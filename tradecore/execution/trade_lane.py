@@ -26,8 +26,8 @@ from tradecore.execution.working_order import (
     LIMIT,
     TAKER,
     WorkingOrder,
-    by_price_then_time,
     by_time,
+    nearest_first,
 )
 
 
@@ -76,7 +76,7 @@ class TradeLane(Lane):
     def pass_limits(self, tick: TradeTick, room: Room, ts: int) -> None:
         """Limits that the print went through, best price first."""
         resting = [o for o in self.limits if o.price_f is not None and _is_past(tick.price, o.price_f, o.is_buy)]
-        for order in sorted(resting, key=by_price_then_time):
+        for order in nearest_first(resting, lambda _: tick.price):
             part = self.share_of(order, room) if order.place == LIMIT else ZERO
             if part and self.make(order, part, ts):
                 room.use(part)

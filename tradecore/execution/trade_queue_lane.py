@@ -23,7 +23,7 @@ from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import TIME_OF, ZERO
 from tradecore.execution.room import Room
 from tradecore.execution.trade_lane import TradeLane
-from tradecore.execution.working_order import LIMIT, WorkingOrder, by_price_then_time
+from tradecore.execution.working_order import LIMIT, WorkingOrder, by_time
 
 _UNKNOWN: Final = Aggressor.UNKNOWN
 _BUYER: Final = Aggressor.BUYER
@@ -99,7 +99,7 @@ class TradeQueueLane(TradeLane):
         """Limits that the print went through; at its very price, those that it reached after the queue."""
         super().pass_limits(tick, room, ts)
         used = ZERO
-        for order in sorted([o for o in self.limits if o.price_f == tick.price], key=by_price_then_time):
+        for order in sorted([o for o in self.limits if o.price_f == tick.price], key=by_time):
             ahead = self._ahead.get(order.order_id)
             if ahead is None or tick.aggressor not in (_UNKNOWN, _SELLER if order.is_buy else _BUYER):
                 continue

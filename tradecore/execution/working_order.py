@@ -9,6 +9,7 @@ It is mutable and caches floats of its prices, because matching compares floats 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from math import inf
 from typing import Any, Final
@@ -207,11 +208,18 @@ def by_price_then_time(order: WorkingOrder) -> tuple[float, int, int]:
     return -order.sign * order.price_f, order.effective_ns, order.number
 
 
-def by_stop_then_time(order: WorkingOrder) -> tuple[bool, float, int, int]:
-    """Priority among triggers: stops before orders that wait for a better price; the nearest first, then time."""
-    return (
-        order.rises is not order.is_buy,
-        order.stop_f if order.rises else -order.stop_f,
-        order.effective_ns,
-        order.number,
-    )
+def nearest_first(orders: Iterable[WorkingOrder], met_by: Callable[[WorkingOrder], float]) -> list[WorkingOrder]:
+    """Orders by how far the market is from meeting them, then by time: price priority that favours neither side.
+
+    met_by: the price that an order's side meets. Stops come before orders that wait for a better price.
+    """
+
+    def find_rank(order: WorkingOrder) -> tuple[bool, float, int, int]:
+        level = order.stop_f if order.waits_for_trigger else order.price_f
+        assert level is not None
+        rises = order.rises if order.waits_for_trigger else not order.is_buy
+        met = met_by(order)
+        distance = round(level - met if rises else met - level, 10)  # without what subtracting floats leaves
+        return rises is not order.is_buy, distance, order.effective_ns, order.number
+
+    return sorted(orders, key=find_rank)
