@@ -8,6 +8,7 @@ Never:    waits or reads a clock: feeds and phases bring the rows, the events an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from tradecore.domain.stream import Stream
@@ -62,9 +63,7 @@ def make_join(stream: Stream, venue: MarketDataVenue, policy: JoinPolicy) -> Ide
     if not stream.has_identity:
         return StateJoin(str(stream))
 
-    def identify(event: Any) -> int | None:
-        return venue.identity(stream, event)
-
+    identify = partial(venue.identity, stream)
     bar_type = stream.bar_type
     has_history = venue.history_kind(stream).kind is not HistoryKind.NONE
     step = 1 if bar_type is None else max(bar_type.step_ns, 1)

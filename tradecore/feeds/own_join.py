@@ -43,7 +43,6 @@ class OwnJoin:
         if rows:
             self._history_ns = self._last_ns = self._recent[-1][0]
         self.counts.stored += len(rows)
-        self.counts.delivered += len(rows)
         return list(rows)
 
     def take_live(self, event: Any) -> bool:
@@ -64,7 +63,6 @@ class OwnJoin:
             self.counts.late += 1
         self._last_ns = ts_event if self._last_ns is None else max(ts_event, self._last_ns)
         self.counts.live += 1
-        self.counts.delivered += 1
         return True
 
     def note_interruption(self) -> None:

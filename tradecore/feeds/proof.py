@@ -69,14 +69,13 @@ class Hole(msgspec.Struct, frozen=True):
 class JoinCounts(msgspec.Struct):
     """What a join met. Whatever enters is delivered or counted under one of the words for what is left out.
 
-    delivered: handed on. Of these: stored, backfilled, live and requeried say where from, flat is bars made here, late
-    came after a later one. overlap: known already at a seam, from both its sides. duplicates: met live before.
+    stored, backfilled, live, requeried: handed on, by where from; flat: bars made here; late: of the live ones, those
+    that came after a later one. overlap: known already at a seam, from both its sides. duplicates: met live before.
     collapsed: a value that stood already. outdated: an older state after a newer one. unsettled: bars that history
     gave too early to be final. before_start: older than the first event of the stream. conflicts: of those left out,
     the ones whose values differed. empty: ids that history confirms to hold nothing.
     """
 
-    delivered: int = 0
     stored: int = 0
     backfilled: int = 0
     live: int = 0
@@ -91,6 +90,11 @@ class JoinCounts(msgspec.Struct):
     before_start: int = 0
     conflicts: int = 0
     empty: int = 0
+
+    @property
+    def delivered(self) -> int:
+        """All that was handed on."""
+        return self.stored + self.backfilled + self.live + self.requeried + self.flat
 
 
 class JoinReport(msgspec.Struct, frozen=True):

@@ -19,22 +19,22 @@ RECENT: Final = 1_024
 
 
 class RecentEvents:
-    """identify: id of an event. step: distance of adjacent ids."""
+    """identify: id of an event. step: distance of adjacent ids. ring: the event of an id is at id // step % RECENT."""
 
-    __slots__ = ("_identify", "_ring", "_step")
+    __slots__ = ("_identify", "_step", "ring")
 
     def __init__(self, identify: Callable[[Any], int | None], step: int) -> None:
         self._identify = identify
         self._step = step
-        self._ring: list[Any] = [None] * RECENT
+        self.ring: list[Any] = [None] * RECENT
 
     def add(self, number: int, event: Any) -> None:
         """Keep an event, in the place of one that is RECENT ids older."""
-        self._ring[number // self._step % RECENT] = event
+        self.ring[number // self._step % RECENT] = event
 
     def find(self, number: int) -> Any:
         """The event of an id, or None if it is not among the newest."""
-        event = self._ring[number // self._step % RECENT]
+        event = self.ring[number // self._step % RECENT]
         return event if event is not None and self._identify(event) == number else None
 
     def find_other(self, number: int, again: Any) -> Any:

@@ -43,7 +43,6 @@ class StateJoin:
             self._last, self._history_ns = rows[-1], rows[-1].ts_event
             self._sequence = max(self._sequence, max(row.sequence for row in rows))
             self.counts.stored += len(rows)
-            self.counts.delivered += len(rows)
         return list(rows)
 
     def take_live(self, event: Any) -> bool:
@@ -61,7 +60,6 @@ class StateJoin:
             self._sequence = sequence
         self._last = event
         counts.live += 1
-        counts.delivered += 1
         return True
 
     def note_interruption(self) -> None:
@@ -113,7 +111,6 @@ class StateJoin:
             counts.collapsed += 1
             return False
         counts.live += 1
-        counts.delivered += 1
         return True
 
     def _settle(self, event: Any) -> None:

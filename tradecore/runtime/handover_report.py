@@ -144,7 +144,7 @@ def _stream_to_dict(report: JoinReport) -> dict[str, Any]:
         "joined_by": report.joined_by,
         "pivot": {"id": report.pivot_id, "at": _moment(report.pivot_ns)},
         "history_end": _moment(report.history_ns),
-        "counts": msgspec.to_builtins(report.counts),
+        "counts": {"delivered": report.counts.delivered, **msgspec.to_builtins(report.counts)},
         "open_holes": [_hole_to_dict(hole) for hole in report.open_holes],
         "declared_holes": [_hole_to_dict(hole) for hole in report.declared],
     }
