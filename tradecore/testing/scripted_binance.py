@@ -30,7 +30,7 @@ class ScriptedBinance(ScriptedVenue):
     def make_venue(self, settings: ConnectionSettings) -> BinanceVenue:
         """The adapter, pointed here."""
         url = f"ws://{self.host}:{self.port}"
-        return BinanceVenue(clock=self.clock, seed=7, stream_url=url, api_url=url, settings=settings)
+        return BinanceVenue(clock=self.clock, seed=7, stream_url=url, api_url=f"{url}/ws-api/v3", settings=settings)
 
     def is_stream_path(self, path: str) -> bool:
         """/stream and /ws are for market data, /ws-api for questions."""

@@ -24,7 +24,7 @@ from tradecore.venues.frame_fields import decode_frame, lenient
 from tradecore.venues.handshake import HandshakeFailed, open_socket, wait_for_budget
 from tradecore.venues.reconnect_schedule import ConnectBudget, ReconnectSchedule, WeightBudget
 
-API_URL: Final = "wss://ws-api.binance.com:443"
+API_URL: Final = "wss://ws-api.binance.com:443/ws-api/v3"
 WEIGHT_PER_MINUTE: Final = 6_000  # REQUEST_WEIGHT of exchangeInfo; a fifth of it is left to other programs
 TRIES_MAX: Final = 3  # of one question, over lost connections and a refusal for too many questions
 RETRY_AFTER_MAX_S: Final = 130.0  # a first ban lasts two minutes; a longer one is for the user to know of
@@ -86,7 +86,7 @@ class BinanceApi:
         self._connecting = anyio.Lock()
         self._link: FeedLink | None = None
         self._tasks: TaskGroup | None = None
-        self.url = url.rstrip("/") + "/ws-api/v3?timeUnit=MICROSECOND"
+        self.url = url.rstrip("/") + "?timeUnit=MICROSECOND"
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Own the connection until cancelled."""

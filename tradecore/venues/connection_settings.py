@@ -20,7 +20,9 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     connects_max in connects_window_s: budget per host, first connections included. first_attempts_max: before `run`
     gives up on a venue that it has never reached. planned_reconnect_s: a successor is made before the venue cuts
     (24 h at Binance). overlap_s: how long both are subscribed. frame_bytes_max: a larger frame ends the connection.
-    rejects_per_minute_max: more frames that cannot be read make the streams STALE. depth_levels: of a DepthSnapshot.
+    frames_queued_max: read ahead of us by the library; beyond, TCP holds the venue back.
+    rejects_per_minute_max: more frames that cannot be read make the streams STALE. depth_levels: of a side of a
+    DepthSnapshot, at most as many as the venue lets us prove (Kraken: 10).
     """
 
     open_timeout_s: float = 10.0

@@ -1,7 +1,8 @@
 """KrakenBook: the track of a book channel, which has no numbers: a checksum of the best levels proves it.
 
 Receives: a whole book, then changes, each with the CRC32 that the venue computed after it.
-Gives:    a DepthSnapshot after each change whose checksum agrees.
+Gives:    a DepthSnapshot after each change whose checksum agrees, of the ten levels that it covers: a change lost
+          further down would not show.
 Never:    goes on with a book whose checksum differs: it declares the GAP and asks for a whole one.
           VENUES 4.2 (guides/websockets/book-checksum-v2).
 """
@@ -24,11 +25,11 @@ Level = tuple[float, str]
 
 
 class KrakenBook:
-    """One book of at most `depth` levels a side (as subscribed), delivered with its best `levels`."""
+    """One book of at most `depth` levels a side (as subscribed), delivered with its best `levels`, ten at most."""
 
     def __init__(self, instrument: str, levels: int, depth: int) -> None:
         self._instrument = instrument
-        self._levels = levels
+        self._levels = min(levels, CHECKED_LEVELS)
         self._depth = depth
         self._bids: BookSide[Level] = BookSide(-1)
         self._asks: BookSide[Level] = BookSide(1)
