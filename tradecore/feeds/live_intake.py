@@ -123,8 +123,11 @@ class LiveIntake:
                 track.join.note_interruption()
                 self._tell(track)
             if arrival.state is FeedState.GAP:
-                track.is_in_gap = True
+                # The next event shows whether it is a hole here too: history may have closed it already.
+                track.is_in_gap = track.join.has_news = True
             elif arrival.state is FeedState.RECOVERED:
+                if arrival.stream.has_identity:
+                    return  # the venue knows its own holes; whether all are closed, the join does
                 track.is_in_gap = False
         given.append(arrival)
 
