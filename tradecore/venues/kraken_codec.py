@@ -9,7 +9,6 @@ Never:    makes bars: the venue marks none as closed, and what its history answe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 from typing import Annotated, Any, Final
@@ -17,13 +16,12 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from tradecore.domain.event import CROSSED, NO_VENUE_TIME
-from tradecore.domain.instant import to_ns
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.stream import Stream
 from tradecore.domain.trade_tick import Aggressor, TradeTick
 from tradecore.errors import FeedDataError, SubscriptionRefused
 from tradecore.venues.feed_dialect import Answer, Arrival, BookChange, Decoded, Notice, Request, Stamp, StreamTrack
-from tradecore.venues.frame_fields import NUMBER_MAX, Price, Size, decode_frame
+from tradecore.venues.frame_fields import NUMBER_MAX, Price, Size, decode_frame, read_time
 from tradecore.venues.frame_fields import Sequence as TradeNumber
 from tradecore.venues.kraken_book import KrakenBook, checksum_text
 from tradecore.venues.stream_track import IdentityTrack, StateTrack
@@ -37,7 +35,6 @@ FROM_TRADES: Final = "its bars are made of its trades: subscribe to the trades a
 
 DECIMALS_MAX: Final = 30  # more than any pair has; numbers of a thousand digits are an attack or a fault
 Decimals = Annotated[int, msgspec.Meta(ge=0, le=DECIMALS_MAX)]
-VenueTime = datetime  # RFC 3339; microseconds are all that the venue sends here
 
 
 class _Trade(msgspec.Struct, gc=False):
@@ -46,7 +43,7 @@ class _Trade(msgspec.Struct, gc=False):
     price: Price
     qty: Size
     trade_id: TradeNumber
-    timestamp: VenueTime
+    timestamp: str
 
 
 class _Ticker(msgspec.Struct, gc=False):
@@ -55,7 +52,7 @@ class _Ticker(msgspec.Struct, gc=False):
     bid_qty: Size
     ask: Price
     ask_qty: Size
-    timestamp: VenueTime | None = None  # frames of older versions carry none
+    timestamp: str | None = None  # frames of older versions carry none
 
 
 class _Level(msgspec.Struct, gc=False):
@@ -68,7 +65,7 @@ class _Book(msgspec.Struct, gc=False):
     checksum: int
     bids: list[_Level] = []
     asks: list[_Level] = []
-    timestamp: VenueTime | None = None
+    timestamp: str | None = None
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -114,7 +111,7 @@ class _Message(msgspec.Struct):
     error: str | None = None
     Error: str | None = None
     req_id: int | None = None
-    time_out: VenueTime | None = None
+    time_out: str | None = None
 
 
 _TRADES: Final = msgspec.json.Decoder(_TradeFrame)
@@ -198,7 +195,7 @@ class KrakenCodec:
                 side = _SIDES.get(said.side)
                 if side is None:
                     raise FeedDataError(f"side {said.side[:40]!r}; expected buy or sell")
-                number, ts = said.trade_id, venue_time_ns(said.timestamp)
+                number, ts = said.trade_id, read_time(said.timestamp)
                 tick = TradeTick(stream.name, ts, stamp(), said.price, said.qty, side, str(number))
                 arrivals.append((stream, tick, number))
         return arrivals
@@ -256,16 +253,9 @@ class KrakenCodec:
         return Request(number, msgspec.json.encode({**body, "req_id": number}).decode(), streams)
 
 
-def venue_time_ns(time: datetime) -> int:
-    """Nanoseconds of a time that the venue wrote. Raises: FeedDataError."""
-    if time.tzinfo is None or time.year < 1970 or time.year > 2255:
-        raise FeedDataError(f"time {time.isoformat()} names no zone, or no year of ours")
-    return to_ns(time.astimezone(UTC))
-
-
-def _read_time(time: datetime | None, now: int) -> tuple[int, int]:
+def _read_time(time: str | None, now: int) -> tuple[int, int]:
     """Event time and flags of what was received `now`; frames of older versions carry no time."""
-    return (now, NO_VENUE_TIME) if time is None else (venue_time_ns(time), 0)
+    return (now, NO_VENUE_TIME) if time is None else (read_time(time), 0)
 
 
 def _read_levels(levels: Iterable[_Level], precision: tuple[int, int] | None) -> list[tuple[float, float, str]]:
@@ -300,5 +290,5 @@ def _read_answer(message: _Message) -> Answer:
     if message.method is None:
         raise FeedDataError("neither an event of a channel nor an answer")
     error = None if message.success and message.error is None else message.error or "refused without a reason"
-    value = None if message.time_out is None else venue_time_ns(message.time_out)
+    value = None if message.time_out is None else read_time(message.time_out)
     return Answer(message.req_id or 0, error=error, value=value)
