@@ -11,7 +11,9 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     ├── OrderError              what is wrong with an order at any time, raised at the call
     │   ├── InvalidOrder
     │   ├── IllegalOrderTransition
-    │   └── UnknownOrder
+    │   ├── UnknownOrder
+    │   ├── InvalidOpportunity  an opportunity that cannot be meant
+    │   └── OpportunityStateError  a command that its present state cannot take
     ├── FeedError
     │   ├── FeedOutOfOrder      a historical feed that goes back in time
     │   ├── FeedFinished
@@ -124,6 +126,14 @@ class InvalidOrder(OrderError, ValueError):
 
 class UnknownOrder(OrderError, LookupError):
     """A command for an order that this strategy never submitted, or that is finished."""
+
+
+class InvalidOpportunity(OrderError, ValueError):
+    """An opportunity that cannot be meant: an entry that cannot open, management of an exit that it does not have."""
+
+
+class OpportunityStateError(OrderError):
+    """A command for an opportunity that was not submitted, is finished, or has no such exit."""
 
 
 class IllegalOrderTransition(OrderError):
