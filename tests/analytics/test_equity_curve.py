@@ -10,13 +10,14 @@ import pytest
 
 from tradecore.analytics.daily_equity import list_closes
 from tradecore.analytics.drawdown import DrawdownTracker
-from tradecore.analytics.equity_curve import POINTS_MAX, WIDTHS, LedgerCurve, Segment, lay_out
+from tradecore.analytics.equity_curve import POINTS_MAX, WIDTHS, LedgerCurve
+from tradecore.analytics.marked_span import MarkedSpan, lay_out
 from tradecore.domain.instant import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, parse_ns
 from tradecore.domain.trading_session import parse_session
 
 
-def make_segment(times: list[int], prices: list[float]) -> Segment:
-    return Segment(times, prices, base=0.0, slope=1.0, is_long=True, other=0.0)
+def make_span(times: list[int], prices: list[float]) -> MarkedSpan:
+    return MarkedSpan(times, prices, [(0, None, 0.0, (0.0, 1.0, True, 0.0))])
 
 
 def saw(i: int) -> float:
@@ -34,7 +35,7 @@ def test_a_cell_ends_at_its_last_instant_and_keeps_its_last_mark() -> None:
     """(0 s, 10 s] holds 1, 5 and 10 s; 10.000000001 s is the next cell's."""
     curve = LedgerCurve(parse_session("24x7"), 10 * SECOND_NS)
     times = [SECOND_NS, 5 * SECOND_NS, 10 * SECOND_NS, 10 * SECOND_NS + 1, 20 * SECOND_NS]
-    curve.extend([make_segment(times, [1.0, 2.0, 3.0, 4.0, 5.0])])
+    curve.extend([make_span(times, [1.0, 2.0, 3.0, 4.0, 5.0])])
     assert curve.to_columns() == ([10 * SECOND_NS, 20 * SECOND_NS], [3.0, 5.0], [0.0, 0.0])
 
 
@@ -42,7 +43,7 @@ def test_the_last_mark_before_a_close_is_kept_at_any_width() -> None:
     """New York closes at 21:00 UTC in winter, which is no edge of a cell of six hours, nor of a day."""
     curve = LedgerCurve(parse_session("09:30-16:00 America/New_York"), DAY_NS)
     times = [parse_ns(f"2024-01-08T{hour}:00:00Z") for hour in ("20", "21", "22", "23")]
-    curve.extend([make_segment(times, [1.0, 2.0, 3.0, 4.0])])
+    curve.extend([make_span(times, [1.0, 2.0, 3.0, 4.0])])
     assert curve.to_columns()[1] == [2.0, 4.0]
 
 
@@ -50,13 +51,15 @@ def test_coarsening_later_or_from_the_start_keeps_the_same_points() -> None:
     """Thinning is composable, so the cut of the marks into calls cannot show."""
     session = parse_session("fx")
     times = [17 * MINUTE_NS * i for i in range(1, 600)]
-    whole = make_segment(times, [saw(i) for i in range(1, 600)])
+    whole = make_span(times, [saw(i) for i in range(1, 600)])
     late, early = LedgerCurve(session), LedgerCurve(session, HOUR_NS)
     late.extend([whole])
     late.coarsen(HOUR_NS)
     rest = whole
     for count in (1, 100, 7, 200):
-        part, rest = rest.split(count)
+        part, rest = rest.split(rest.times[count - 1])
+        assert part is not None
+        assert rest is not None
         early.extend([part])
     early.extend([rest])
     assert late.to_columns() == early.to_columns()
@@ -66,15 +69,14 @@ def test_coarsening_later_or_from_the_start_keeps_the_same_points() -> None:
 def test_an_execution_at_a_mark_takes_its_place() -> None:
     """One value per instant, the later one."""
     curve = LedgerCurve(parse_session("24x7"))
-    curve.extend([make_segment([1, 2], [1.0, 2.0]), Segment((2,), (9.0,), 0.5, 0.0, False, 2.0)])
+    curve.extend([make_span([1, 2], [1.0, 2.0]), MarkedSpan((2,), (9.0,), [(0, None, 0.0, (0.5, 0.0, False, 2.0))])])
     assert curve.to_columns() == ([1, 2], [1.0, 2.0], [0.0, 0.5])
 
 
-def test_segments_lay_the_held_side_over_the_price_and_let_the_other_stand() -> None:
+def test_spans_lay_the_held_side_over_the_price_and_let_the_other_stand() -> None:
     """Short 2 from 10 with 3 made long before: at 9 it is 2."""
-    segment = Segment([5, 6], [9.0, 11.0], base=20.0, slope=-2.0, is_long=False, other=3.0)
-    assert lay_out([segment]) == ([5, 6], [3.0, 3.0], [2.0, -2.0])
-    assert segment.compute_profits(9.0) == (3.0, 2.0)
+    span = MarkedSpan([5, 6], [9.0, 11.0], [(0, None, 0.0, (20.0, -2.0, False, 3.0))])
+    assert lay_out([span]) == ([5, 6], [3.0, 3.0], [2.0, -2.0])
 
 
 def test_memory_does_not_grow_with_marks_and_the_drawdown_stays_exact(make_analyzer: Any, make_ledger: Any) -> None:

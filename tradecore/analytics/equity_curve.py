@@ -1,12 +1,11 @@
 """Equity curve: what one ledger brought over time, kept in bounded memory.
 
-Receives: segments: marks between two executions, as the broker gave them (references, not copies).
+Receives: spans of marks and executions (marked_span.py).
 Gives:    a step function of two columns, profit made long and profit made short, in ascending time.
-Never:    touches marks one by one when they arrive: a segment is kept as it came and laid out later, in bulk.
+Never:    touches marks one by one when they arrive: a span is kept as it came and laid out later, in bulk.
           Spec: Strategy Performance Analysis; EXECUTION 10.
 
-A ledger is long, short or flat at any time, so between two executions one column is a straight function of the price
-and the other stands still. Beyond POINTS_MAX points the curve keeps the last point of each cell of a grid; the width
+Beyond POINTS_MAX points the curve keeps the last point of each cell of a grid; the width
 of a cell grows as needed, a second to a day. Cells end at UTC midnights, and the last point before each session's close
 is kept as well, so that daily values stay exact at any width.
 """
@@ -15,13 +14,14 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from operator import ne, sub
 from typing import Final
 
 import msgspec
 
+from tradecore.analytics.marked_span import Columns, MarkedSpan, lay_out
 from tradecore.domain.instant import MAX_NS, MIN_NS, SECOND_NS
 from tradecore.domain.trading_session import TradingSession, parse_session
 
@@ -30,55 +30,6 @@ POINTS_MAX: Final = 2**15
 
 WIDTHS: Final = tuple(seconds * SECOND_NS for seconds in (1, 60, 3_600, 21_600, 86_400))
 """Widths of a cell, ns: a second to a day, each a whole number of the one before, so that cells nest."""
-
-Columns = tuple[list[int], list[float], list[float]]
-"""Times (ns), profit made long, profit made short (money)."""
-
-
-class Segment(msgspec.Struct, frozen=True, gc=False):
-    """Marks while the holding stood still. The held side's profit is base + slope x price, the other side's is other.
-
-    times: ns, strictly ascending. prices: as many. slope: signed quantity x multiplier, 0 when flat.
-    """
-
-    times: Sequence[int]
-    prices: Sequence[float]
-    base: float
-    slope: float
-    is_long: bool
-    other: float
-
-    def compute_profits(self, price: float) -> tuple[float, float]:
-        """Profit made long, and profit made short, at a price."""
-        held = self.base + self.slope * price
-        return (held, self.other) if self.is_long else (self.other, held)
-
-    def split(self, count: int) -> tuple[Segment, Segment]:
-        """The first `count` marks, and the rest."""
-        rest = (self.base, self.slope, self.is_long, self.other)
-        return (
-            Segment(self.times[:count], self.prices[:count], *rest),
-            Segment(self.times[count:], self.prices[count:], *rest),
-        )
-
-
-def lay_out(segments: Iterable[Segment]) -> Columns:
-    """Points of segments, in order. A time stands twice where an execution happened at a mark; the last one counts."""
-    times: list[int] = []
-    longs: list[float] = []
-    shorts: list[float] = []
-    for segment in segments:
-        base, slope = segment.base, segment.slope
-        held = [base + slope * price for price in segment.prices]
-        still = [segment.other] * len(held)
-        times += segment.times
-        if segment.is_long:
-            longs += held
-            shorts += still
-        else:
-            longs += still
-            shorts += held
-    return times, longs, shorts
 
 
 class CurveSnapshot(msgspec.Struct, frozen=True):
@@ -112,12 +63,12 @@ class LedgerCurve:
     def __len__(self) -> int:
         return len(self.times) + (self.last is not None)
 
-    def extend(self, segments: Sequence[Segment]) -> None:
-        """Add marks that are not earlier than what is there."""
+    def extend(self, spans: Sequence[MarkedSpan]) -> None:
+        """Add points that are not earlier than what is there."""
         if not self.width_ns:
-            self._append(lay_out(segments))
-        elif segments:
-            self._append_cells(segments)
+            self._append(lay_out(spans))
+        elif spans:
+            self._append_cells(spans)
 
     def coarsen(self, width_ns: int) -> None:
         """Keep the last point of each wider cell. The old arrays stay whole for the snapshots that share them."""
@@ -178,30 +129,19 @@ class LedgerCurve:
             self.shorts.extend(compress(shorts, over))
         self.last = (times[-1], longs[-1], shorts[-1])
 
-    def _append_cells(self, segments: Sequence[Segment]) -> None:
-        # The same, segment by segment, computing a profit only where a point may stay: a cell holds several segments.
+    def _append_cells(self, spans: Sequence[MarkedSpan]) -> None:
+        # The same, computing a profit only where a point may stay: a cell holds many marks and several executions.
         keep_times, keep_longs, keep_shorts = self.times.append, self.longs.append, self.shorts.append
-        ts, long, short = self.last if self.last is not None else (segments[0].times[0], 0.0, 0.0)
-        is_empty = self.last is None  # nothing stands in the open cell yet
-        until = self._find_cell_end(ts)
-        for segment in segments:
-            times = segment.times
-            newest, start = times[-1], 0
-            while True:
-                first = times[start]
-                if first > until:  # the point that stands is the last of its cell
-                    if not is_empty:
-                        keep_times(ts)
-                        keep_longs(long)
-                        keep_shorts(short)
-                    until = self._find_cell_end(first)
-                is_empty = False
-                start = len(times) if newest <= until else bisect_right(times, until, start)
-                ts = times[start - 1]
-                long, short = segment.compute_profits(segment.prices[start - 1])
-                if ts == newest and start == len(times):
-                    break
-        self.last = (ts, long, short)
+        last = self.last
+        until = self._find_cell_end(spans[0].first_ns if last is None else last[0])
+        for span in spans:
+            for is_new, point, until in span.list_ends(until, self._find_cell_end):  # noqa: B020  (the next span's too)
+                if is_new and last is not None:  # the point that stands is the last of its cell
+                    keep_times(last[0])
+                    keep_longs(last[1])
+                    keep_shorts(last[2])
+                last = point
+        self.last = last
 
     def _find_cell_end(self, ts: int) -> int:
         # A cell is (start, end]: a mark at midnight is the last of the day that ends there. It ends early at a close.

@@ -1,6 +1,6 @@
 """Equity walk: the ledgers of one analyzer put together in time order, to follow the drawdown exactly.
 
-Receives: the segments of each ledger, stretch by stretch of time, each stretch whole over all ledgers.
+Receives: the spans of each ledger, stretch by stretch of time, each stretch whole over all ledgers.
 Gives:    the DrawdownTracker of their sum; one value per instant, after everything of that instant.
 Never:    goes back: what comes with an earlier time than what was walked counts from where the walk stands.
           Spec: Strategy Performance Analysis; EXECUTION 10.
@@ -14,7 +14,7 @@ from math import fsum
 from operator import itemgetter, ne
 
 from tradecore.analytics.drawdown import DrawdownTracker
-from tradecore.analytics.equity_curve import Columns, Segment, lay_out
+from tradecore.analytics.marked_span import Columns, MarkedSpan, lay_out
 
 
 class EquityWalk:
@@ -33,13 +33,13 @@ class EquityWalk:
         """The instant at which the walk stands, None before the first."""
         return self._open_ns
 
-    def walk(self, parts: Sequence[Sequence[Segment]]) -> None:
-        """The next stretch of time: the segments of each ledger in it, by ledger number (none for a quiet one)."""
+    def walk(self, parts: Sequence[Sequence[MarkedSpan]]) -> None:
+        """The next stretch of time: the spans of each ledger in it, by ledger number (none for a quiet one)."""
         self._profits += [0.0] * (len(parts) - len(self._profits))
         if len(parts) == 1:
             self._walk_alone(parts[0])
         else:
-            self._take(*self._merge([lay_out(segments) for segments in parts]))
+            self._take(*self._merge([lay_out(spans) for spans in parts]))
 
     def add_capital(self, amount: float) -> None:
         """See DrawdownTracker.add_capital."""
@@ -58,26 +58,35 @@ class EquityWalk:
         other._profits, other._open_ns, other._open_profit = self._profits[:], self._open_ns, self._open_profit
         return other
 
-    def _walk_alone(self, segments: Sequence[Segment]) -> None:
-        # One ledger: profit moves with the price, so a segment whose highest and lowest price set no mark is passed.
+    def _walk_alone(self, spans: Sequence[MarkedSpan]) -> None:
+        # One ledger: profit moves with the price, so a piece whose highest and lowest price set no mark is passed.
         tracker, open_ns, open_profit = self._tracker, self._open_ns, self._open_profit
         peak, trough = tracker.peak, tracker.trough
-        for segment in segments:
-            times, prices, base, slope, other = (
-                segment.times, segment.prices, segment.base, segment.slope, segment.other,
-            )  # fmt: skip
-            if (open_profit >= peak or open_profit < trough) and open_ns is not None and times[0] != open_ns:
-                tracker.track(open_ns, open_profit)
-                peak, trough = tracker.peak, tracker.trough
-            if len(times) > 1:
-                one, two = base + slope * max(prices) + other, base + slope * min(prices) + other
-                if one >= peak or two >= peak or one < trough or two < trough:
-                    profits = [base + slope * price + other for price in prices]
-                    tracker.track_all(zip(times[:-1], profits, strict=False))
+        for span in spans:
+            times, prices = span.times, span.prices
+            for (start, executed_ns, executed, (base, slope, _, other)), stop in zip(
+                span.pieces, span.stops, strict=True
+            ):
+                first = times[start] if executed_ns is None else executed_ns
+                if (open_profit >= peak or open_profit < trough) and open_ns is not None and first != open_ns:
+                    tracker.track(open_ns, open_profit)
                     peak, trough = tracker.peak, tracker.trough
-            open_ns, open_profit = times[-1], base + slope * prices[-1] + other
+                if executed_ns is not None:
+                    open_ns, open_profit = executed_ns, base + slope * executed + other
+                    if start == stop:
+                        continue
+                    if (open_profit >= peak or open_profit < trough) and times[start] != open_ns:
+                        tracker.track(open_ns, open_profit)
+                        peak, trough = tracker.peak, tracker.trough
+                part = prices[start:stop]
+                one, two = base + slope * max(part) + other, base + slope * min(part) + other
+                if one >= peak or two >= peak or one < trough or two < trough:
+                    profits = [base + slope * price + other for price in part]
+                    tracker.track_all(zip(times[start : stop - 1], profits, strict=False))
+                    peak, trough = tracker.peak, tracker.trough
+                open_ns, open_profit = times[stop - 1], base + slope * part[-1] + other
         self._open_ns, self._open_profit = open_ns, open_profit
-        if segments:
+        if spans:
             self._profits[0] = open_profit
 
     def _merge(self, parts: Sequence[Columns]) -> tuple[list[int], list[float]]:

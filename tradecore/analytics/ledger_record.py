@@ -1,7 +1,7 @@
 """LedgerRecord: what one ledger (strategy, broker, instrument) did, kept while it happens.
 
 Receives: executions with the position before and after each; marks while something is held.
-Gives:    totals by side, the trade that is open, the times something was held, and segments of the equity curve.
+Gives:    totals by side, the trade that is open, the times something was held, and spans of the equity curve.
 Never:    knows other ledgers: they are put together on request (performance_statistics.py).
           Spec: Strategy Performance Analysis; EXECUTION 9, 10.
 
@@ -21,7 +21,8 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from tradecore.analytics.equity_curve import CurveSnapshot, LedgerCurve, Segment
+from tradecore.analytics.equity_curve import CurveSnapshot, LedgerCurve
+from tradecore.analytics.marked_span import Course, MarkedSpan, Piece
 from tradecore.analytics.side_totals import ZERO, SideTotals
 from tradecore.domain.execution import Execution, Liquidity
 from tradecore.domain.instant import MIN_NS, format_ns
@@ -38,9 +39,6 @@ _ONE: Final = Decimal(1)
 SLOPES_MAX: Final = 256
 _COMMISSION_STEP: Final = Decimal("1e-12")
 
-
-Course = tuple[float, float, bool, float]
-"""How profit moves with the price while the holding stands still: see Segment for base, slope, is_long, other."""
 
 Change = tuple[int | None, int, float, Course]
 """An execution's known_ns and ts_event (ns), its price, and the course after it."""
@@ -108,32 +106,29 @@ class LedgerSnapshot(msgspec.Struct, frozen=True):
     first_ns: int
     last_ns: int
     curve: CurveSnapshot
-    segments: list[Segment]
-    segment_count: int
+    spans: list[MarkedSpan]
+    span_count: int
 
 
 class LedgerRecord:
-    """The running record of one ledger. Its owner moves segments into the curve (`fold`)."""
+    """The running record of one ledger. Its owner moves spans into the curve (`fold`)."""
 
     __slots__ = (
         "_carried", "_changes", "_course", "_executed_ns", "_flips", "_head", "_is_whole", "_laid_ns", "_long",
-        "_long_held", "_mark", "_opened_ns", "_position", "_price", "_short", "_short_held", "_slopes",
-        "_trade_profit", "curve", "first_ns", "key", "mark_count", "segments",
+        "_long_held", "_opened_ns", "_position", "_price", "_short", "_short_held", "_slopes",
+        "_trade_profit", "curve", "first_ns", "key", "point_count", "spans",
     )  # fmt: skip
 
     def __init__(self, key: LedgerKey, session: TradingSession, carried: Position) -> None:
         """carried: the position when recording begins, flat as a rule. Its past is not part of this record."""
         self.key = key
         self.curve = LedgerCurve(session)
-        self.segments: list[Segment] = []
-        self.mark_count = 0  # in the segments
+        self.spans: list[MarkedSpan] = []
+        self.point_count = 0  # in the spans
         self.first_ns = MIN_NS
         self._executed_ns = self._laid_ns = MIN_NS
         self._changes: list[Change] = []  # of executions whose marks may still come
         self._course: Course = (0.0, 0.0, True, 0.0)  # of marks before the first of them
-        self._mark: tuple[int, float] | None = (
-            None  # an execution whose own mark is in no segment
-        )
         self._long, self._short, self._flips = SideTotals(), SideTotals(), SideTotals()
         self._position = carried
         self._trade_profit = ZERO
@@ -233,43 +228,37 @@ class LedgerRecord:
         if self.first_ns == MIN_NS:
             self._begin(times[0])
         changes, self._changes = self._changes, []
-        if changes and changes[-1][0] is None and times[0] < changes[-1][1]:
+        if changes and changes[0][0] is None and times[0] < changes[-1][1]:
             self._refuse(times[0])
-        start, mark, course, count = 0, self._mark, self._course, len(times)
-        keep = self.segments.append
-        for known_ns, ts, price, new in changes:
-            stop = start if known_ns is None else bisect_left(times, known_ns, start)
-            if mark is not None:  # one segment for an execution and what followed; of one instant the last counts
-                if start == stop or times[start] != mark[0]:
-                    count += 1
-                    keep(Segment([mark[0], *times[start:stop]], [mark[1], *prices[start:stop]], *course))
-                else:
-                    keep(Segment(times[start:stop], prices[start:stop], *course))
-            elif start < stop:
-                keep(Segment(times[start:stop], prices[start:stop], *course))
-            start, mark, course = stop, (ts, price), new
-        if mark is not None and (start == len(times) or times[start] != mark[0]):
-            count += 1
-            times, prices = [mark[0], *times[start:]], [mark[1], *prices[start:]]
-        elif start:
-            times, prices = times[start:], prices[start:]
-        keep(Segment(times, prices, *course))
-        self._mark, self._course = None, course
-        self._laid_ns, self._price = times[-1], prices[-1]
-        self.mark_count += count
+        pieces: list[Piece] = []
+        place = 0
+        for known_ns, ts, price, course in changes:
+            if known_ns is not None:
+                place = bisect_left(times, known_ns, place)
+            pieces.append((place, ts, price, course))
+        if not pieces or pieces[0][0]:
+            pieces.insert(0, (0, None, 0.0, self._course))
+        if changes:
+            self._course = changes[-1][3]
+        self._keep(MarkedSpan(times, prices, pieces), times[-1], prices[-1])
 
     def settle(self) -> None:
         """No mark comes any more from before now: lay executions out that wait for theirs."""
-        for _, ts, price, course in self._changes:
-            self.segments.append(Segment((ts,), (price,), *course))
-            self.mark_count += 1
-            self._laid_ns, self._price, self._course = ts, price, course
-        self._changes = []
+        changes, self._changes = self._changes, []
+        if changes:
+            _, last_ns, last_price, self._course = changes[-1]
+            pieces: list[Piece] = [(0, ts, price, course) for _, ts, price, course in changes]
+            self._keep(MarkedSpan((), (), pieces), last_ns, last_price)
+
+    def _keep(self, span: MarkedSpan, ts: int, price: float) -> None:
+        self.spans.append(span)
+        self.point_count += span.point_count
+        self._laid_ns, self._price = ts, price
 
     def fold(self, count: int) -> None:
-        """Forget the first `count` segments: they are in the curve now. A snapshot keeps the old list."""
-        self.mark_count -= sum(len(segment.times) for segment in self.segments[:count])
-        self.segments = self.segments[count:]
+        """Forget the first `count` spans: they are in the curve now. A snapshot keeps the old list."""
+        self.point_count -= sum(span.point_count for span in self.spans[:count])
+        self.spans = self.spans[count:]
 
     def snapshot(self) -> LedgerSnapshot:
         """The ledger as it stands."""
@@ -278,7 +267,7 @@ class LedgerRecord:
             copy(self._flips), self._carried, self._head,
             None if self._position.is_flat else self._open_trade(), self._long_held.snapshot(),
             self._short_held.snapshot(), self._price, self.first_ns, self.last_ns,
-            self.curve.snapshot(), self.segments, len(self.segments),
+            self.curve.snapshot(), self.spans, len(self.spans),
         )  # fmt: skip
 
     def _book_slippage(self, execution: Execution, held: Decimal, now: Decimal, multiplier: Decimal) -> None:

@@ -42,7 +42,7 @@ class AnalyzerSnapshot:
         curves = []
         for ledger in self.ledgers:
             curve = LedgerCurve.restore(ledger.curve)
-            curve.extend(ledger.segments[: ledger.segment_count])
+            curve.extend(ledger.spans[: ledger.span_count])
             curves.append(curve)
         fit_curves(curves)
         return curves

@@ -19,10 +19,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tradecore.analytics.drawdown import DrawdownTracker
-from tradecore.analytics.equity_curve import Segment, fit_curves
+from tradecore.analytics.equity_curve import fit_curves
 from tradecore.analytics.equity_walk import EquityWalk
 from tradecore.analytics.ledger_record import LedgerKey, LedgerRecord
 from tradecore.analytics.ledger_sum import AnalyzerSnapshot
+from tradecore.analytics.marked_span import MarkedSpan
 from tradecore.analytics.performance_statistics import PerformanceStatistics
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instant import MIN_NS
@@ -151,7 +152,7 @@ class PerformanceAnalyzer:
         self._fold_pending()
 
     def _fold_pending(self) -> None:
-        while sum(ledger.mark_count for ledger in self._ledgers) > PENDING_MAX:
+        while sum(ledger.point_count for ledger in self._ledgers) > PENDING_MAX:
             self._fold()
 
     def _take_long(self, ledger: LedgerRecord, times: Sequence[int], prices: Sequence[float]) -> None:
@@ -254,12 +255,12 @@ class PerformanceAnalyzer:
     def _fold(self) -> None:
         # Lay out the older half, everything up to one instant over all ledgers, so that later marks come after it.
         cut_ns = self._find_cut()
-        parts: list[list[Segment]] = []
+        parts: list[list[MarkedSpan]] = []
         for ledger in self._ledgers:
             taken = _split_at(ledger, cut_ns)
-            segments = ledger.segments[:taken]
-            parts.append(segments)
-            ledger.curve.extend(segments)
+            spans = ledger.spans[:taken]
+            parts.append(spans)
+            ledger.curve.extend(spans)
             ledger.fold(taken)
         if self._walked is None:
             self._walked = EquityWalk(self._make_tracker())
@@ -268,14 +269,14 @@ class PerformanceAnalyzer:
         self._ahead = None
 
     def _find_cut(self) -> int:
-        counts = [ledger.mark_count for ledger in self._ledgers]
+        counts = [ledger.point_count for ledger in self._ledgers]
         most = max(counts)
         busiest, room = self._ledgers[counts.index(most)], (most + 1) // 2
-        for segment in busiest.segments:
-            if len(segment.times) >= room:
-                return segment.times[room - 1]
-            room -= len(segment.times)
-        return busiest.segments[-1].times[-1]
+        for span in busiest.spans:
+            if span.point_count >= room:
+                return span.times[min(room, len(span.times)) - 1] if span.times else span.last_ns
+            room -= span.point_count
+        return busiest.spans[-1].last_ns
 
     def _make_tracker(self) -> DrawdownTracker:
         capital = float(sum(self._accounts.values(), Decimal(0)))
@@ -288,7 +289,7 @@ class PerformanceAnalyzer:
             seen = ahead[1] + [0] * (len(self._ledgers) - len(ahead[1]))
             reached = ahead[0].open_ns
             for ledger, count in zip(self._ledgers, seen, strict=True):
-                if reached is not None and count < len(ledger.segments) and ledger.segments[count].times[0] < reached:
+                if reached is not None and count < len(ledger.spans) and ledger.spans[count].first_ns < reached:
                     ahead = None
                     break
         if ahead is None:
@@ -296,20 +297,20 @@ class PerformanceAnalyzer:
             seen = [0] * len(self._ledgers)
         else:
             walk = ahead[0]
-        new = [ledger.segments[count:] for ledger, count in zip(self._ledgers, seen, strict=True)]
+        new = [ledger.spans[count:] for ledger, count in zip(self._ledgers, seen, strict=True)]
         if new:
             walk.walk(new)
-        self._ahead = (walk, [len(ledger.segments) for ledger in self._ledgers])
+        self._ahead = (walk, [len(ledger.spans) for ledger in self._ledgers])
         return walk.to_tracker()
 
 
 def _split_at(ledger: LedgerRecord, cut_ns: int) -> int:
-    # How many segments end at or before the cut, after splitting the one that straddles it.
-    segments = ledger.segments
-    taken = bisect_right(segments, cut_ns, key=lambda segment: segment.times[-1])
-    if taken < len(segments) and segments[taken].times[0] <= cut_ns:
-        segment = segments[taken]
-        parts = segment.split(bisect_right(segment.times, cut_ns))
-        ledger.segments = [*segments[:taken], *parts, *segments[taken + 1 :]]  # a new list: snapshots keep theirs
-        taken += 1
+    # How many spans end at or before the cut, after splitting the one that straddles it.
+    spans = ledger.spans
+    taken = bisect_right(spans, cut_ns, key=lambda span: span.last_ns)
+    if taken < len(spans):
+        before, after = spans[taken].split(cut_ns)
+        if before is not None and after is not None:
+            ledger.spans = [*spans[:taken], before, after, *spans[taken + 1 :]]  # a new list: snapshots keep theirs
+            taken += 1
     return taken
