@@ -79,6 +79,31 @@ def test_an_oco_sibling_may_execute_while_its_cancel_is_on_its_way(write_run: Ma
     assert [law for law, reason, _ in verification.left_out if "on its way (client)" in reason] == ["C1"]
 
 
+def test_on_bars_an_answer_takes_until_the_bar_is_known(write_run: Make, bracket: Make) -> None:
+    """The same on bars of one second: the report waits for the bar's end, and the cancel may wait for another's."""
+    orders, executions = bracket("OCO", target=4, stop=4, stop_at=5)
+    orders[-1]["ts_event"] = orders[-2]["ts_event"] = 6_000_000_000
+    for execution in executions:
+        execution["matched_on"] = "bar"
+    run = write_run(orders, executions, **DELAYED)
+    run.edit_json("run.json", "match_sources", value={"sim TEST.SIM": "bar TEST.SIM 1s last"})
+    assert run.verify().findings == ()  # 3 s + 300 ms + 200 ms + two bars = 5.5 s
+    run.edit_json("run.json", "match_sources", value={"sim TEST.SIM": "bar TEST.SIM 500ms last"})
+    assert laws_of(run) == {"C1"}
+
+
+def test_an_order_that_closes_an_excess_is_no_exit(
+    write_run: Make, bracket: Make, make_order: Make, make_execution: Make
+) -> None:
+    """7 + 4 executed within the cancel's way; one is bought back, in the name of the group."""
+    orders, executions = bracket("OUO", target=7, stop=4, stop_at=3.4)
+    close = {"quantity": "1", "terms": {"group_id": "g", "contingency": "OUO", "role": "CLOSE", "parent_id": "one-1"}}
+    orders += [make_order(4, "ACCEPTED", 6, **close), make_order(4, "FILLED", 6, 1, **close)]
+    verification = write_run(orders, [*executions, make_execution(4, 1, 1, 6)], **DELAYED).verify()
+    assert verification.findings == ()
+    assert [law for law, _, _ in verification.left_out if law == "C2"] == ["C2"]
+
+
 def test_a_venue_that_holds_the_group_has_no_such_excuse(write_run: Make, bracket: Make) -> None:
     orders, executions = bracket("OCO", target=4, stop=4, stop_at=3.4)
     assert laws_of(write_run(orders, executions, **DELAYED, contingency="venue")) == {"C1"}

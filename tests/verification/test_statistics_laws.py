@@ -13,7 +13,7 @@ Copy = Any
 
 # What a folder cannot show (law_book.UNTOLD), what describes rather than counts, and what the other figures hold.
 UNTOLD = {"sharpe", "sortino", "volatility", "daily_returns", "max_drawdown", "max_drawdown_fraction"}
-DESCRIPTIVE = {"label", "currency", "session", "equity_grid_ns", "accounts"}
+DESCRIPTIVE = {"label", "session", "equity_grid_ns"}
 FIGURES = [
     "start", "end", "years", "initial_capital", "final_equity", "net_profit", "realised_profit", "open_profit",
     "commission", "slippage", "turnover", "gross_profit", "gross_loss", "best_trade", "worst_trade", "total_return",
@@ -37,7 +37,7 @@ def test_every_figure_is_checked_or_named_as_untold(copy_of: Callable[[str], Cop
     """A figure that joins statistics.json has to join one of the two lists."""
     whole = copy_of("bars").statistics("all")
     plain = {name for name, value in whole.items() if not isinstance(value, dict)}
-    assert plain == set(FIGURES) | UNTOLD | DESCRIPTIVE - {"accounts"}
+    assert plain == {*FIGURES, "currency"} | UNTOLD | DESCRIPTIVE
 
 
 @pytest.mark.parametrize("place", [("all",), ("strategies", "two")], ids=["all", "two"])
@@ -71,6 +71,16 @@ def test_a_changed_figure_of_a_part_is_found(copy_of: Callable[[str], Copy], pla
     assert copy.verify().is_sound
 
 
+def test_another_currency_is_found_and_switches_no_law_off(copy_of: Callable[[str], Copy]) -> None:
+    """Figures of another currency would be left out: so the currency itself is checked, by the accounts."""
+    copy = copy_of("bars")
+    copy.edit_json("statistics.json", "all", "currency", value="EUR")
+    copy.edit_json("statistics.json", "all", "turnover", value="1")
+    messages = [finding.message for finding in copy.verify().findings]
+    assert "all.currency is EUR; its accounts are in USD" in messages
+    assert any(message.startswith("all.turnover is 1; the executions make ") for message in messages)
+
+
 def test_a_strategy_that_is_left_out_is_found(copy_of: Callable[[str], Copy]) -> None:
     copy = copy_of("bars")
     copy.edit_json("statistics.json", "strategies", value=lambda parts: {"one": parts["one"]})
@@ -89,7 +99,7 @@ def test_a_drawdown_less_than_what_was_lost_while_flat_is_found(
     ]
     executions = [make_execution(1, 1, 10, 1), make_execution(2, 1, 10, 2, side="SELL", price="90")]
     copy = write_run(orders, executions)
-    whole = {"net_profit": "-100", "max_drawdown": 99.0}
+    whole = {"currency": "USD", "net_profit": "-100", "max_drawdown": 99.0}
     (copy.path / "statistics.json").write_text(json.dumps({"all": whole}))
     messages = [f.message for f in copy.verify().findings]
     assert "all.max_drawdown is 99.0; while flat alone it fell by 100.0" in messages

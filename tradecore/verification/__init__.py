@@ -20,9 +20,10 @@ orders.jsonl     the order after each change at the venue: order_id, strategy, b
                  ts_event.
     optional     updated, update_rejected, cancel_rejected (answers to commands); terms {post_only, reduce_only,
                  expire_ns (GTD), group_id, contingency ("OTO", "OCO", "OUO"), parent_id (the order whose executions
-                 bring this one to life)}.
+                 bring this one to life), role ("CLOSE": it closes what a group executed too much)}.
 executions.jsonl execution_id (order id, dot, counter), order_id, strategy, broker, source, instrument, side, quantity,
-                 price, commission, commission_currency, liquidity, matched_on, ts_event, slippage.
+                 price, commission, commission_currency, liquidity, matched_on, ts_event.
+    optional     slippage; rate, commission_rate (of conversion into the account's currency).
 events.jsonl     ts_event, kind; of the kind "account_adjustment": broker, and currency with amount (money received) or
                  strategy, instrument with quantity (units received).
 callbacks.jsonl  with a trace: ts, strategy, callback, subject.

@@ -65,7 +65,7 @@ class GroupLaws:
             leg = group.legs[line.order_id] = _Leg(line, line.quantity)
         leg.line = line
         leg.largest = max(leg.largest, line.quantity)
-        if line.parent_id is not None and line.state not in FINISHED:
+        if line.parent_id is not None and line.state not in FINISHED and line.role != "CLOSE":
             self._check_child(group, line)
 
     def take_execution(self, order: WorkingOrder, line: OrderLine, execution: ExecutionLine) -> None:
@@ -77,6 +77,8 @@ class GroupLaws:
         leg.executed += execution.quantity
         if leg.begun_ns is None:
             leg.begun_ns = execution.ts_event
+        if line.role == "CLOSE":
+            return  # it sets right what the exits did
         if line.contingency == "OCO":
             self._check_one_only(group, leg, execution)
         if line.contingency in _EXITS:
@@ -92,7 +94,7 @@ class GroupLaws:
                 if leg.line.contingency != "OCO" or leg.line.state in FINISHED or leg.begun_ns is not None or not done:
                     continue
                 self._book.checked["C1"] += 1
-                allowed = self._find_way_ns(leg.line.broker, "report", "cancel")
+                allowed = self._find_answer_ns(leg.line)
                 first = min(done, key=lambda other: other.begun_ns or 0)
                 if allowed is not None and (first.begun_ns or 0) + allowed < ended_ns:
                     message = f"order {leg.line.order_id} still works; {first.line.order_id} of its group has executed"
@@ -121,7 +123,7 @@ class GroupLaws:
             return
         first_ns, first = min(begun, key=lambda one: one[0])
         message = f"executes although {first.line.order_id} of its OCO group executed at {first_ns}"
-        self._blame("C1", execution, first_ns, ("report", "cancel"), message)
+        self._blame("C1", leg, execution, first_ns, message)
 
     def _check_exits(self, group: _Group, leg: _Leg, execution: ExecutionLine) -> None:
         siblings = _siblings(group, leg)
@@ -135,22 +137,35 @@ class GroupLaws:
         if executed > most:
             since = max((one.begun_ns for one in siblings if one.begun_ns is not None), default=execution.ts_event)
             message = f"makes {executed} executed by the exits of group {leg.line.group_id}; there were {most} to exit"
-            self._blame("C2", execution, since, ("report", "update"), message)
+            self._blame("C2", leg, execution, since, message)
 
-    def _blame(self, law: str, execution: ExecutionLine, since_ns: int, legs: tuple[str, str], message: str) -> None:
+    def _blame(self, law: str, leg: _Leg, execution: ExecutionLine, since_ns: int, message: str) -> None:
         """Broken, unless the command that should have prevented it could still be on its way."""
-        allowed = self._find_way_ns(execution.broker, *legs)
-        if allowed is None or execution.ts_event < since_ns + allowed:
+        allowed = self._find_answer_ns(leg.line)
+        if not self._is_held_there(leg.line) and (allowed is None or execution.ts_event <= since_ns + allowed):
             self._book.leave_out(law, "an exit executed more while the command to its sibling was on its way (client)")
             return
         self._book.report(law, EXECUTIONS_FILE, execution.number, f"execution {execution.execution_id} {message}")
 
-    def _find_way_ns(self, broker: str, *legs: str) -> int | None:
-        """How long a report and the command after it may take: 0 where the venue holds the group; None: no end."""
-        terms = self._terms.brokers.get(broker)
-        if terms is None:
-            return None
-        return 0 if terms.holds_groups else terms.find_most_ns(*legs)
+    def _is_held_there(self, line: OrderLine) -> bool:
+        terms = self._terms.brokers.get(line.broker)
+        return terms is not None and terms.holds_groups
+
+    def _find_answer_ns(self, line: OrderLine) -> int | None:
+        """How long after an execution its siblings may work on; None without an end.
+
+        On bars an execution is known when its bar is, which is up to a step after it happened, and what is to be
+        cancelled inside a bar may be in that bar until it is known as well.
+        """
+        terms = self._terms.brokers.get(line.broker)
+        answer = None if terms is None else terms.find_answer_ns()
+        if terms is None or terms.holds_groups or answer is None:
+            return 0 if terms is not None and terms.holds_groups else None
+        place = (line.broker, line.instrument)
+        if not self._terms.match_words.get(place, "").startswith("bar"):
+            return answer
+        step = self._terms.bar_steps_ns.get(place, 0)
+        return answer + 2 * step if step else None
 
 
 def _siblings(group: _Group, leg: _Leg) -> list[_Leg]:
@@ -158,5 +173,8 @@ def _siblings(group: _Group, leg: _Leg) -> list[_Leg]:
     return [
         other
         for other in group.legs.values()
-        if other is not leg and other.line.parent_id == leg.line.parent_id and other.line.contingency in _EXITS
+        if other is not leg
+        and other.line.parent_id == leg.line.parent_id
+        and other.line.contingency in _EXITS
+        and other.line.role != "CLOSE"
     ]

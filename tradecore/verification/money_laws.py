@@ -41,6 +41,8 @@ class MoneyLaws:
         if ledger is None:
             ledger = self.ledgers[key] = TradeLedger(Decimal(1) if instrument is None else instrument.multiplier)
         execution.held_before = ledger.quantity
+        if instrument is not None and execution.commission_currency == instrument.base_currency:
+            execution.take_commission_away()
         self._check_time(execution, ledger)
         ledger.take(execution)
         broker = self._terms.brokers.get(execution.broker)
@@ -90,11 +92,17 @@ class MoneyLaws:
             )
 
     def _check_commission(self, execution: ExecutionLine, instrument: InstrumentTerms, broker: BrokerTerms) -> None:
+        paid_in = _find_commission_currency(execution, instrument, broker)
+        self._book.checked["E9"] += 1
+        if execution.commission_currency != paid_in:
+            met = execution.commission_currency
+            self._break("E9", execution, f"paid its commission in {met}; the table says {paid_in}")
         expected = _compute_commission(execution, instrument, broker)
         if expected is None:
-            self._book.leave_out("E9", f"commission of type {broker.commission_type!r} is not known here")
+            self._book.leave_out(
+                "E9", f"a commission in {paid_in} of type {broker.commission_type} needs market prices"
+            )
             return
-        self._book.checked["E9"] += 1
         if execution.commission != expected:
             self._break("E9", execution, f"paid a commission of {execution.commission}; the table says {expected}")
 
@@ -102,13 +110,11 @@ class MoneyLaws:
         self, execution: ExecutionLine, instrument: InstrumentTerms, broker: BrokerTerms, ledger: TradeLedger
     ) -> None:
         cash = self._cash[execution.broker]
-        value = execution.signed_quantity * execution.price * instrument.multiplier
-        cash[instrument.currency] = cash.get(instrument.currency, ZERO) - value
+        value = execution.quantity * execution.price * instrument.multiplier
+        cash.setdefault(instrument.currency, ZERO)
+        cash[instrument.currency] += -value if execution.is_buy else value
         paid_in = execution.commission_currency
-        if paid_in == instrument.base_currency:  # paid in what is traded: it reduces what is held
-            key = (execution.strategy, execution.broker, execution.instrument)
-            self._adjusted[key] = self._adjusted.get(key, ZERO) - execution.commission
-        else:
+        if paid_in != instrument.base_currency:  # that was taken from what is traded
             cash[paid_in] = cash.get(paid_in, ZERO) - execution.commission
         if not broker.is_cash:
             return
@@ -156,7 +162,7 @@ class MoneyLaws:
                     None,
                     f"{what} holds {one['quantity']}; {EXECUTIONS_FILE} up to line {ledger.line} sums to {quantity}",
                 )
-            elif "cost" in one and instrument in self._terms.instruments:
+            elif "cost" in one and instrument in self._terms.instruments and not ledger.is_converted:
                 self._book.checked["B3"] += 1
                 cost, slack = (ledger.trade.cost, ledger.trade.slack) if ledger.trade is not None else (ZERO, ZERO)
                 if abs(parse_number(one["cost"], "cost") - cost) > slack:
@@ -171,12 +177,24 @@ class MoneyLaws:
         self._book.report(law, EXECUTIONS_FILE, execution.number, f"execution {execution.execution_id} {message}")
 
 
+def _find_commission_currency(execution: ExecutionLine, instrument: InstrumentTerms, broker: BrokerTerms) -> str:
+    """What commission is paid in: "quote", "base", "received" (bought: base, sold: quote) or a currency by name."""
+    word = broker.commission_currency
+    if word == "received":
+        word = "base" if execution.is_buy else "quote"
+    named = {"quote": instrument.currency, "base": instrument.base_currency or instrument.currency}
+    return named.get(word, word)
+
+
 def _compute_commission(execution: ExecutionLine, instrument: InstrumentTerms, broker: BrokerTerms) -> Decimal | None:
-    """What the table says of an execution; None for a table of a kind not known here. EXECUTION 9."""
+    """What the table says of an execution; None where it cannot be told from the files. EXECUTION 9."""
     kind, table = broker.commission_type, broker.commission
     if kind == "rate":
         rate = table.get("maker" if execution.is_maker else "taker", ZERO)
-        return abs(execution.price) * execution.quantity * instrument.multiplier * rate
+        if execution.commission_currency == instrument.base_currency:
+            return execution.quantity * rate
+        value = abs(execution.price) * execution.quantity * instrument.multiplier
+        return value * rate if execution.commission_currency == instrument.currency or not rate else None
     if kind == "per_unit":
         return max(execution.quantity * table.get("amount", ZERO), table.get("minimum", ZERO))
     return table.get("amount", ZERO) if kind == "fixed" else None

@@ -118,7 +118,8 @@ class OrderLaws:
         if not order.is_simulated:
             book.leave_out("S1", f"run.json has no latency of broker {line.broker}")
             return
-        least = 0 if line.state == "DENIED" else terms.brokers[line.broker].least_ns["submit"]
+        is_unsent = line.state == "DENIED" or (line.state == "CANCELLED" and line.parent_id is not None)
+        least = 0 if is_unsent else terms.brokers[line.broker].least_ns["submit"]
         book.checked["S1"] += 1
         if line.ts_event < line.ts_decided + least:
             waited = line.ts_event - line.ts_decided

@@ -40,7 +40,7 @@ class OrderLine:
     __slots__ = (
         "average", "broker", "contingency", "expire_ns", "filled", "group_id", "instrument", "is_answer", "is_buy",
         "is_post_only", "is_reduce_only", "is_updated", "number", "order_id", "order_type", "parent_id", "price",
-        "quantity", "reason", "state", "stop_price", "strategy", "time_in_force", "ts_decided", "ts_event",
+        "quantity", "reason", "role", "state", "stop_price", "strategy", "time_in_force", "ts_decided", "ts_event",
     )  # fmt: skip
 
     def __init__(self, number: int, record: dict[str, Any]) -> None:
@@ -72,6 +72,7 @@ class OrderLine:
         self.expire_ns = None if terms.get("expire_ns") is None else _read_time(terms, "expire_ns")
         self.group_id: str | None = terms.get("group_id")
         self.contingency: str | None = terms.get("contingency")
+        self.role: str | None = terms.get("role")
         self.parent_id: str | None = terms.get("parent_id")
         self._check()
 
@@ -101,12 +102,16 @@ class OrderLine:
 
 
 class ExecutionLine:
-    """An execution as one line shows it. held_before: signed position of its ledger before it."""
+    """An execution as one line shows it.
+
+    held_before: signed position of its ledger before it. moved: what it changed that by, signed: its quantity, less
+    commission that is taken from it. is_converted: it means money of another currency, at rates of its own.
+    """
 
     __slots__ = (
         "broker", "commission", "commission_currency", "execution_id", "held_before", "instrument", "is_buy",
-        "is_maker", "matched_on", "number", "order_id", "price", "quantity", "slippage", "source", "strategy",
-        "ts_event",
+        "is_converted", "is_maker", "matched_on", "moved", "number", "order_id", "price", "quantity", "slippage",
+        "source", "strategy", "ts_event",
     )  # fmt: skip
 
     def __init__(self, number: int, record: dict[str, Any]) -> None:
@@ -127,7 +132,9 @@ class ExecutionLine:
         self.matched_on = _read_text(record, "matched_on")
         self.ts_event = _read_time(record, "ts_event")
         self.slippage = parse_number(record.get("slippage", "0"), "slippage")
+        self.is_converted = record.get("rate") is not None or record.get("commission_rate") is not None
         self.held_before = ZERO
+        self.moved = self.quantity if self.is_buy else -self.quantity
         if self.quantity <= 0:
             raise ValueError(f"quantity is {self.quantity}; expected above 0, beside side")
         if self.slippage < 0 or (self.slippage and self.is_maker):
@@ -138,10 +145,10 @@ class ExecutionLine:
         """Which ledger it belongs to: strategy, broker, source, instrument."""
         return self.strategy, self.broker, self.source, self.instrument
 
-    @property
-    def signed_quantity(self) -> Decimal:
-        """Above 0 bought, below 0 sold."""
-        return self.quantity if self.is_buy else -self.quantity
+    def take_commission_away(self) -> None:
+        """Its commission is in units of what is traded: so many fewer are held, bought or sold."""
+        self.moved -= self.commission
+        self.is_converted = True
 
 
 _SIDES: Final = frozenset({"BUY", "SELL"})

@@ -23,6 +23,12 @@ LEGS: Final = ("submit", "cancel", "update", "report")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(r"(?P<whole>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,9}))?Z")
+_STEP: Final = re.compile(r"(\d+)(ms|s|m|h|d|w|t)")
+_SECOND_NS: Final = 10**9
+_UNITS_NS: Final = {
+    "ms": 10**6, "s": _SECOND_NS, "m": 60 * _SECOND_NS, "h": 3_600 * _SECOND_NS, "d": 86_400 * _SECOND_NS,
+    "w": 604_800 * _SECOND_NS, "t": 0,
+}  # fmt: skip
 # The smallest uniform number that a delay is drawn from has 54 binary places.
 _Z_LEAST: Final = NormalDist().inv_cdf(2.0**-54)
 
@@ -45,6 +51,7 @@ class BrokerTerms:
     is_cash: bool
     cash: dict[str, Decimal]
     commission_type: str
+    commission_currency: str
     commission: dict[str, Decimal]
     least_ns: dict[str, int]
     most_ns: dict[str, int | None]
@@ -55,20 +62,21 @@ class BrokerTerms:
         """The account's own: the first of its cash."""
         return next(iter(self.cash))
 
-    def find_most_ns(self, *legs: str) -> int | None:
-        """Upper end of these legs one after the other; None without."""
-        total = 0
-        for leg in legs:
-            most = self.most_ns[leg]
-            if most is None:
-                return None
-            total += most
-        return total
+    def find_answer_ns(self) -> int | None:
+        """How long a report, and a command in answer to it, may take; None without an upper end.
+
+        Commands never overtake each other, so that one may have to wait for a slower one of another leg.
+        """
+        report, legs = self.most_ns["report"], [self.most_ns[leg] for leg in LEGS if leg != "report"]
+        known = [most for most in legs if most is not None]
+        return None if report is None or len(known) < len(legs) else report + max(known)
 
 
 @dataclass(slots=True)
 class RunTerms:
-    """What is known of a run. brokers: the simulated ones. match_words: by (broker, instrument)."""
+    """What is known of a run. brokers: the simulated ones. match_words, bar_steps_ns: by (broker, instrument);
+    the latter where bars are matched, 0 for bars of ticks.
+    """
 
     start_ns: int | None = None
     ended_ns: int | None = None
@@ -77,6 +85,7 @@ class RunTerms:
     broker_names: frozenset[str] = frozenset()
     broker_of: dict[str, str] = field(default_factory=dict)
     match_words: dict[tuple[str, str], str] = field(default_factory=dict)
+    bar_steps_ns: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 def read_terms(facts: dict[str, Any], book: LawBook) -> RunTerms:
@@ -100,7 +109,10 @@ def read_terms(facts: dict[str, Any], book: LawBook) -> RunTerms:
     terms.broker_of = {str(one.get("name")): str(one.get("broker") or "") for one in _dicts(config.get("strategies"))}
     for key, source in _dict(facts.get("match_sources")).items():
         broker, _, instrument = key.rpartition(" ")
-        terms.match_words[broker, instrument] = str(source).partition(" ")[0]
+        terms.match_words[broker, instrument], *series = str(source).split(" ")
+        step = next((_STEP.fullmatch(word) for word in series if _STEP.fullmatch(word)), None)
+        if step is not None:
+            terms.bar_steps_ns[broker, instrument] = int(step[1]) * _UNITS_NS[step[2]]
     return terms
 
 
@@ -136,6 +148,7 @@ def _read_broker(one: dict[str, Any]) -> BrokerTerms:
         is_cash=one["account"] == "cash",
         cash=cash,
         commission_type=str(commission.pop("type", "rate")),
+        commission_currency=str(commission.pop("currency", "quote")),
         commission={str(word): parse_number(str(rate), word) for word, rate in commission.items()},
         least_ns={leg: least for leg, (least, _) in bounds.items()},
         most_ns={leg: most for leg, (_, most) in bounds.items()},

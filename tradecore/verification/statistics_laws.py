@@ -54,6 +54,7 @@ class StatisticsLaws:
         self._period_ns = 0
         self._end_ns = 0
         self._capital = ZERO
+        self._currency = ""
 
     def check(self, statistics: dict[str, Any]) -> None:
         """The whole file."""
@@ -75,6 +76,13 @@ class StatisticsLaws:
         """The figures of all, or of one strategy, and of their parts."""
         where = name if name == "all" else f"strategies.{name}"
         self._check_capital(where, stated, None if name == "all" else name)
+        instruments = self._terms.instruments
+        foreign = {instruments[view.key[3]].currency for view in views} - {self._currency}
+        if foreign or any(view.ledger.is_converted for view in views):
+            self._book.leave_out(
+                "B6", "figures in several currencies are converted at rates that are not all in the files"
+            )
+            return
         self._check_period(where, stated, views)
         self._check_part(where, stated, views)
         self._check_growth(where, stated, views)
@@ -101,6 +109,14 @@ class StatisticsLaws:
                 if account == broker or (account in used and own.currency in one.cash):
                     expected[account] = one.cash[own.currency]
         accounts = {key: self._number(where, "accounts", value) for key, value in _dict(stated.get("accounts")).items()}
+        currencies = {own.currency for name in expected if (own := terms.brokers.get(name)) is not None}
+        self._currency = str(stated.get("currency"))
+        self._book.checked["B5"] += 1
+        if currencies and self._currency not in currencies:
+            self._say(
+                "B5", f"{where}.currency is {self._currency}; its accounts are in {', '.join(sorted(currencies))}"
+            )
+            self._currency = min(currencies)
         self._book.checked["B5"] += 1
         if terms.brokers and accounts != expected:
             self._say(

@@ -113,7 +113,8 @@ class OpenTrade:
 class TradeLedger:
     """One ledger. quantity: held now, signed. starts, ends: when something was held. both: executions on both sides.
 
-    deepest: the largest fall of profit between instants at which it was flat, its peak so far beside it.
+    deepest: the largest fall of profit between instants at which it was flat, its peak so far beside it. is_converted:
+    some of its money is of another currency, so that only its quantity is known here.
     """
 
     multiplier: Decimal
@@ -128,19 +129,21 @@ class TradeLedger:
     peak: Decimal = ZERO
     last_ns: int | None = None
     line: int = 0
+    is_converted: bool = False
 
     def take(self, execution: ExecutionLine) -> None:
         """One execution more."""
         self.line = execution.number
-        held, signed = self.quantity, execution.signed_quantity
+        held, signed = self.quantity, execution.moved
+        self.is_converted = self.is_converted or execution.is_converted
         if not held and self.last_ns is not None and execution.ts_event > self.last_ns:
             self._note_flat()
         self.last_ns = execution.ts_event
-        closing = min(abs(held), execution.quantity) if held and (held > 0) != execution.is_buy else ZERO
-        opening = execution.quantity - closing
+        closing = min(abs(held), abs(signed)) if held and (held > 0) != execution.is_buy else ZERO
+        opening = abs(signed) - closing
         share = execution.commission
         if closing and opening:  # a flip: commission goes to both parts by quantity
-            share = divide(execution.commission * closing, execution.quantity)
+            share = divide(execution.commission * closing, abs(signed))
         if closing:
             self._close(execution, closing, share, is_flip=bool(opening))
         if opening:
