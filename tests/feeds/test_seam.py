@@ -227,7 +227,8 @@ def check_laws(run: Run) -> None:
             raise StreamLawBroken(f"{after!r} is delivered behind {before!r}, which was received later")
     check_state_stream(run.venue.truth[QUOTES], run.events(QUOTES), run.joins[QUOTES].make_report())
     for stream in (TRADES, BARS, QUOTES):
-        if not run.events(stream) or run.venue.truth[stream][-1].ts_event != run.events(stream)[-1].ts_event:
+        newest = max((event.ts_event for event in run.events(stream)), default=None)
+        if newest != run.venue.truth[stream][-1].ts_event:
             raise StreamLawBroken(f"{stream}: the market ended in peace, and its last event was not delivered")
     check_states(run)
 

@@ -145,8 +145,13 @@ class LiveIntake:
         verdict = self._tell(track)
         if track.join.is_whole is track.is_in_gap:
             track.is_in_gap = not track.is_in_gap
-            state = FeedState.GAP if track.is_in_gap else FeedState.RECOVERED
-            given.append(FeedStateChanged(track.stream, state, ts, verdict.reason))
+            if track.is_in_gap:
+                change = FeedStateChanged(track.stream, FeedState.GAP, ts, verdict.reason)
+            else:
+                change = FeedStateChanged(
+                    track.stream, FeedState.RECOVERED, ts, "nothing more is missing since the GAP"
+                )
+            given.append(change)
 
     def _tell(self, track: _Track) -> Verdict:
         track.join.has_news = False
