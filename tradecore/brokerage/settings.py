@@ -83,6 +83,9 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
     of the position's value that equity must cover). cash: initial money by currency. match_on: match source by
     instrument, overriding the choice of EXECUTION 3 ("depth", "quote", "trade", "trade_queue", "bar_bid_ask", "bar").
     spread: by instrument, price units, where only trades, or one side's bars, are there.
+
+    contingency: who holds a group of orders: "client", we, by reports and commands that take their time; "venue", the
+    broker, at once (EXECUTION 8).
     """
 
     account: Literal["cash", "margin"]
@@ -99,5 +102,6 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
     no_market: Literal["hold", "reject"] = "hold"
     stop_through: Literal["trigger", "reject"] = "trigger"
     self_trade: Literal["cancel_resting", "reject"] = "cancel_resting"
+    contingency: Literal["client", "venue"] = "client"
     match_on: dict[str, str] = {}
     spread: dict[str, Decimal] = {}

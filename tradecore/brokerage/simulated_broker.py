@@ -84,6 +84,7 @@ class SimulatedBroker:
             raise ConfigError(f"broker {name!r}", mistakes)
         self.name = name
         self.settings = settings
+        self.contingency = settings.contingency
         self.due_ns = NEVER
         self._seed = seed
         self._timeline = timeline
@@ -230,6 +231,16 @@ class SimulatedBroker:
         working.number = self._number
         self._orders[working.order_id] = working
         self._send("submit", working, self._submit_law)
+
+    async def record_unsent(self, order: OrderSnapshot) -> None:
+        """See BrokerParticipant. It is told behind what is on its way already."""
+        now = self._instant = self._timeline.now
+        self._recorders[order.strategy].record_order(order)
+        if self._report_law is None:
+            self._reports.append(BrokerReport(now, order.strategy, order))
+        else:
+            self._delayed_reports.put(now, order, None, None)
+        self._refresh_due()
 
     async def cancel_order(self, order: Order) -> None:
         """Take charge of a cancel. Raises: UnknownOrder."""

@@ -352,7 +352,7 @@ class Order:
 
     def join_group(
         self, order_id: str, strategy: str, broker: str, ts_decided: int, *,
-        group_id: str, contingency: Contingency, role: OrderRole, parent_id: str | None,
+        group_id: str, contingency: Contingency | None, role: OrderRole, parent_id: str | None,
     ) -> None:  # fmt: skip
         """Its id and place in a group; it stays INITIALIZED until it is sent. Raises: OrderError when it has an id."""
         if self._order_id:

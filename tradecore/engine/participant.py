@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -28,6 +28,7 @@ from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSnapshot
+from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.position import Position
 
 NEVER = MAX_NS
@@ -117,8 +118,18 @@ class BrokerParticipant(BrokerCommands, Protocol):
     """A broker, as the engine sees it. All but the async methods are sync, hence whole or not at all."""
 
     source: BrokerSource
+    contingency: Literal["client", "venue"]
+    """Who holds a group of orders: whoever submits it, or the broker (EXECUTION 8)."""
     due_ns: int
     """The earliest instant at which there is something to do or to report; NEVER when there is none."""
+
+    async def submit_group(self, group: OrderGroup) -> None:
+        """Take charge of a submitted group, decided now. Only asked of a broker that holds groups."""
+        ...
+
+    async def record_unsent(self, order: OrderSnapshot) -> None:
+        """Keep and report, as of now, the end of an order that was never sent."""
+        ...
 
     def attach(self, strategy: str, recorder: Recorder) -> None:
         """Open a ledger for a strategy; its executions and marks go to the recorder."""

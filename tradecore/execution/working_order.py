@@ -122,6 +122,7 @@ class WorkingOrder:
         self.is_special = True
         self.terms = terms
         self.post_only, self.reduce_only = terms.post_only, terms.reduce_only
+        self.group = terms.group_id
         if terms.expire_ns is not None:
             self.expires_ns = terms.expire_ns
         if terms.trailing is not None:

@@ -8,6 +8,7 @@ Never:    looks at a broker's books: those run ahead of the reports.    Spec: 5.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -15,11 +16,13 @@ from typing import Final
 from tradecore.domain.account import Account
 from tradecore.domain.instrument import Instrument, Number
 from tradecore.domain.order import Order
+from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.order_state import OrderState
 from tradecore.domain.position import Position
 from tradecore.engine.participant import BrokerParticipant, BrokerReport
 from tradecore.engine.trading_engine import TradingEngine
 from tradecore.errors import InvalidOrder, OrderError, UnknownInstrument, UnknownOrder
+from tradecore.strategy.group_desk import GroupDesk
 from tradecore.strategy.reported_money import ReportedMoney
 
 _INITIALIZED = OrderState.INITIALIZED
@@ -49,16 +52,28 @@ class OrderDesk:
         self._broker = default_broker
         self._money = money
         self._currency = currency
-        self._is_open = True
+        self.is_open = True
         self._orders: dict[str, Order] = {}
         self._finished: dict[str, Order] = {}
         self._positions: dict[tuple[str, str], Position] = {}
+        self.groups = GroupDesk(self)
+        self._grouped = self.groups.members  # empty for who uses no groups: one look a report
 
     # ------------------------------------------------------------------------------------------------------ orders
 
     def submit_order(self, order: Order, broker_name: str | None) -> Order:
         """Check, number and give an order to its broker at the end of the turn."""
-        if not self._is_open:
+        broker = self.check_order(order, broker_name)
+        self.order_count += 1
+        order_id = f"{self.name}-{self.order_count}"
+        order.mark_submitted(order_id, self.name, broker.name, self._timeline.now)
+        self._orders[order_id] = order
+        self._engine.note_order(self.name, "submit_order", partial(broker.submit_order, order))
+        return order
+
+    def check_order(self, order: Order, broker_name: str | None) -> BrokerParticipant:
+        """The broker that may take an order, which lies on its instrument's grid now. Raises: see Strategy."""
+        if not self.is_open:
             raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
         if order.state is not _INITIALIZED:
             raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
@@ -75,23 +90,25 @@ class OrderDesk:
         check = getattr(broker, "check_order", None)
         if check is not None:
             check(order)
-        self.order_count += 1
-        order_id = f"{self.name}-{self.order_count}"
-        order.mark_submitted(order_id, self.name, broker.name, self._timeline.now)
-        self._orders[order_id] = order
-        self._engine.note_order(self.name, "submit_order", partial(broker.submit_order, order))
-        return order
+        return broker
 
     def cancel_order(self, order: Order) -> None:
         """Ask the order's broker to cancel it."""
+        if self._grouped and self.groups.is_held(order):
+            self._engine.check_in_turn("cancel_order")
+            self.groups.cancel_held(order)
+            return
         self._check_open(order, "cancel_order")
         self._engine.check_in_turn("cancel_order")
-        self._give_cancel(order)
+        self.give_cancel(order)
 
-    def _give_cancel(self, order: Order) -> None:
+    def give_cancel(self, order: Order) -> None:
+        """Put a cancel on its way, unless one is."""
         if order.pending_cancel:
             return
         order.mark_pending(cancel=True)
+        if self._grouped:
+            self.groups.note_cancel(order)
         command = partial(self.brokers[order.broker].cancel_order, order)
         self._engine.note_order(self.name, "cancel_order", partial(_while_open, order, command))
 
@@ -100,13 +117,15 @@ class OrderDesk:
         self._engine.check_in_turn("cancel_all_orders")
         for order in list(self._orders.values()):
             if instrument in (None, order.instrument):
-                self._give_cancel(order)
+                self.give_cancel(order)
 
     def update_order(
         self, order: Order, *, quantity: Number | None, price: Number | None, stop_price: Number | None
     ) -> None:
-        """Ask the order's broker to change it."""
-        self._check_open(order, "update_order")
+        """Ask the order's broker to change it; a child of a group that was not sent yet changes here."""
+        is_held = bool(self._grouped) and self.groups.is_held(order)
+        if not is_held:
+            self._check_open(order, "update_order")
         self._engine.check_in_turn("update_order")
         if quantity is None and price is None and stop_price is None:
             raise InvalidOrder(f"update of order {order.order_id} changes nothing; give quantity, price or stop_price")
@@ -115,19 +134,33 @@ class OrderDesk:
                 raise InvalidOrder(f"order {order.order_id} is a {order.order_type.value} order and has no {name}")
         instrument = self.instrument(order.instrument)
         new_quantity = None if quantity is None else instrument.quantity(quantity)
+        new_price = None if price is None else instrument.price(price)
+        new_stop = None if stop_price is None else instrument.price(stop_price)
         if new_quantity is not None and new_quantity <= 0:
             raise InvalidOrder(
                 f"new quantity of order {order.order_id} is {quantity!r}; expected the total wanted, above 0"
             )
+        if new_quantity is not None and self._grouped and self.groups.wish(order, new_quantity):
+            new_quantity = None  # the group says how much of it the venue is to have now
+        if is_held:
+            order.change_held(None, new_price, new_stop)
+        elif not (new_quantity is new_price is new_stop is None):
+            if self._grouped:
+                self.groups.note_update(order)
+            self.give_update(order, quantity=new_quantity, price=new_price, stop_price=new_stop)
+
+    def give_update(
+        self,
+        order: Order,
+        *,
+        quantity: Decimal | None = None,
+        price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        """Put a change on its way."""
         order.mark_pending(update=True)
         broker = self.brokers[order.broker]
-        command = partial(
-            broker.update_order,
-            order,
-            quantity=new_quantity,
-            price=None if price is None else instrument.price(price),
-            stop_price=None if stop_price is None else instrument.price(stop_price),
-        )
+        command = partial(broker.update_order, order, quantity=quantity, price=price, stop_price=stop_price)
         self._engine.note_order(self.name, "update_order", partial(_while_open, order, command))
 
     def _check_open(self, order: Order, label: str) -> None:
@@ -148,9 +181,45 @@ class OrderDesk:
 
     def close(self) -> None:
         """The strategy was stopped: cancel what works, take no more orders."""
-        self._is_open = False
+        self.is_open = False
         for order in list(self._orders.values()):
-            self._give_cancel(order)
+            self.give_cancel(order)
+        self.groups.close()
+
+    # ------------------------------------------------------------------------------------------ asked by its groups
+
+    @property
+    def now(self) -> int:
+        """The turn's instant, int nanoseconds."""
+        return self._timeline.now
+
+    def make_id(self) -> str:
+        """The next order id."""
+        self.order_count += 1
+        return f"{self.name}-{self.order_count}"
+
+    def knows(self, order: Order) -> bool:
+        """Whether an order is open, as far as reported."""
+        return self._orders.get(order.order_id) is order
+
+    def send(self, order: Order, broker: BrokerParticipant) -> None:
+        """Give an order that has its id to a broker."""
+        order.mark_submitted(order.order_id, self.name, broker.name, self._timeline.now)
+        self._orders[order.order_id] = order
+        self._engine.note_order(self.name, "submit_order", partial(broker.submit_order, order))
+
+    def send_group(self, group: OrderGroup, broker: BrokerParticipant) -> None:
+        """Give a group to a broker that holds it."""
+        for order in group.orders:
+            order.mark_submitted(order.order_id, self.name, broker.name, self._timeline.now)
+            self._orders[order.order_id] = order
+        self._engine.note_order(self.name, "submit_group", partial(broker.submit_group, group))
+
+    def give_unsent(self, order: Order, broker: BrokerParticipant) -> None:
+        """Let a broker record and report an order that will never be sent."""
+        self._finished[order.order_id] = order
+        command = partial(broker.record_unsent, order.snapshot(self._timeline.now))
+        self._engine.note_order(self.name, "record_unsent", command)
 
     # ------------------------------------------------------------------------------------------------ what is known
 
@@ -170,6 +239,8 @@ class OrderDesk:
             order = self._finished.get(change.order_id)
             if order is not None:  # a late execution: it is booked, and the order stays finished
                 order.apply_report(change)
+        if self._grouped:
+            self.groups.take(change)
         if execution is None:
             return order, None
         place = (execution.broker, execution.instrument)

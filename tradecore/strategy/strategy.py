@@ -21,6 +21,7 @@ from tradecore.domain.instant import to_datetime
 from tradecore.domain.instrument import Instrument, Number
 from tradecore.domain.order import Order
 from tradecore.domain.order_events import OrderUpdated, PositionChanged
+from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.phase import PhaseChanged
 from tradecore.domain.position import Position
 from tradecore.domain.quote_tick import QuoteTick
@@ -219,6 +220,19 @@ class Strategy:
         Raises: UnknownOrder, InvalidOrder (nothing to change, a price its type does not have, off the increment).
         """
         self._bound("update_order").orders.update_order(order, quantity=quantity, price=price, stop_price=stop_price)
+
+    def submit_group(self, group: OrderGroup, broker: str | None = None) -> OrderGroup:
+        """Give a group of orders to a broker (default: the one in use), all or nothing. Returns the same group.
+
+        Its orders have ids from now on. Children are INITIALIZED until the entry's first execution is reported, where
+        `contingency = client`; SUBMITTED until the venue lets them work, where it is `venue`. Raises: as submit_order;
+        a wrong order of the group lets nothing of it be submitted.
+        """
+        return self._bound("submit_group").orders.groups.submit(group, broker)
+
+    def cancel_group(self, group: OrderGroup) -> None:
+        """Ask for whatever of a group is not finished to be cancelled; what it holds stays. Raises: UnknownOrder."""
+        self._bound("cancel_group").orders.groups.cancel(group)
 
     def cancel_all_orders(self, instrument: str | None = None) -> None:
         """Ask for every open order of this strategy (of one instrument) to be cancelled."""
