@@ -135,7 +135,7 @@ class LedgerCurve:
         last = self.last
         until = self._find_cell_end(spans[0].first_ns if last is None else last[0])
         for span in spans:
-            for is_new, point, until in span.list_ends(until, self._find_cell_end):  # noqa: B020  (the next span's too)
+            for is_new, point, until in span.list_ends(until, self._find_cell_end):  # noqa: B007, B020  (the next span goes on)
                 if is_new and last is not None:  # the point that stands is the last of its cell
                     keep_times(last[0])
                     keep_longs(last[1])

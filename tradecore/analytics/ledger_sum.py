@@ -18,8 +18,9 @@ from math import fsum
 from operator import add, itemgetter
 
 from tradecore.analytics.drawdown import DrawdownTracker
-from tradecore.analytics.equity_curve import Columns, LedgerCurve, fit_curves
+from tradecore.analytics.equity_curve import LedgerCurve, fit_curves
 from tradecore.analytics.ledger_record import ClosedTrade, LedgerKey, LedgerSnapshot, OpenTrade
+from tradecore.analytics.marked_span import Columns
 from tradecore.analytics.side_totals import EXACT, ZERO, SideTotals, add_totals
 
 Curve = tuple[list[int], list[float]]
