@@ -76,16 +76,8 @@ class TestBinanceVenue(VenueStageSuite):
             assert stage.venue.history_kind(BARS).kind is HistoryKind.BY_TIME
 
     @on_virtual_time
-    async def test_the_past_of_trades_may_begin_at_an_id(self) -> None:
+    async def test_bars_have_no_past_by_id(self) -> None:
         async with self.stage(subscribe=False) as stage:
-            for number in range(1, 8):
-                await stage.skin.publish_trade(number, is_said=False)
-                await anyio.sleep(1)
-            pages = stage.venue.read_history(
-                stage.trades, start=0, end=stage.skin.trades[5].ts_event, from_id=3
-            )  # fmt: skip
-            read = [tick.trade_id async for page in pages for tick in page]
-            assert read == ["3", "4", "5", "6"]
             with pytest.raises(HistoryNotOffered, match="by id"):
                 stage.venue.read_history(BARS, start=0, end=1, from_id=3)
 

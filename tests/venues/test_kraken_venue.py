@@ -59,8 +59,6 @@ class TestKrakenVenue(VenueStageSuite):
                 await stage.venue.subscribe(BARS)
             with pytest.raises(HistoryNotOffered):
                 stage.venue.read_history(BARS, start=0, end=1)
-            with pytest.raises(HistoryNotOffered, match="by id"):
-                stage.venue.read_history(stage.trades, start=0, end=1, from_id=1)
 
     @on_virtual_time
     async def test_a_book_whose_checksum_differs_is_asked_for_anew(self) -> None:

@@ -63,6 +63,23 @@ class MarketDataVenueContract(VenueStageSuite):
             assert stage.sink.entries == []
 
     @on_virtual_time
+    async def test_a_subscription_that_is_cancelled_is_not_there(self) -> None:
+        """A run may stop while it waits; nothing of the stream comes afterwards, and it may be asked for again."""
+        async with self.stage(subscribe=False) as stage:
+            await stage.venue.load_instruments([stage.skin.instrument])
+            stage.skin.acknowledges = False
+            with anyio.move_on_after(3):
+                await stage.venue.subscribe(stage.trades)
+            await stage.skin.publish_trade(1)
+            await anyio.sleep(1)
+            assert stage.sink.entries == []
+            stage.skin.acknowledges = True
+            await stage.venue.subscribe(stage.trades)
+            await stage.skin.publish_trade(2)
+            await stage.wait_for_trades(1)
+            assert stage.numbers() == [2]
+
+    @on_virtual_time
     async def test_a_symbol_that_the_venue_does_not_list_is_named(self) -> None:
         """Some venues acknowledge any name, and stay silent."""
         async with self.stage(subscribe=False) as stage:
@@ -228,6 +245,18 @@ class MarketDataVenueContract(VenueStageSuite):
                 (trade.ts_event, trade.price, trade.size) for trade in truth[100:2_400]
             ]
             assert all(tick.ts_received == tick.ts_event for tick in read)
+
+    @on_virtual_time
+    async def test_the_past_of_trades_has_nothing_below_the_id_that_it_is_asked_from(self) -> None:
+        """How a hole is asked for: from its first id, to a moment after its end."""
+        async with self.stage(subscribe=False) as stage:
+            for number in range(1, 1_508):
+                await stage.skin.publish_trade(number, is_said=False)
+                await anyio.sleep(0.01)
+            end = stage.skin.trades[1_505].ts_event
+            pages = stage.venue.read_history(stage.trades, start=0, end=end, from_id=3)
+            read = [stage.venue.identity(stage.trades, tick) async for page in pages for tick in page]
+            assert read == list(range(3, 1_507))
 
     @on_virtual_time
     async def test_a_past_in_which_nothing_happened_is_empty(self) -> None:

@@ -61,20 +61,21 @@ class KrakenRest:
         self._asking = anyio.Lock()
         self._asked_ns = -round(INTERVAL_S * SECOND_NS)
 
-    async def read_trades(self, stream: Stream, start: int, end: int) -> AsyncIterator[list[TradeTick]]:
-        """Pages of trades with start <= ts_event <= end."""
+    async def read_trades(
+        self, stream: Stream, start: int, end: int, from_id: int | None = None
+    ) -> AsyncIterator[list[TradeTick]]:
+        """Pages of trades with start <= ts_event <= end, none below from_id."""
         # One microsecond early, and cut by time below: whether `since` itself is included is not documented.
-        since, last_number = max(0, start - 1_000), 0
+        since, last_number = max(0, start - 1_000), (from_id or 1) - 1
         while True:
             params = {"pair": stream.symbol, "since": since, "count": PAGE_ROWS}
             rows, last = self._read_page(await self._ask("Trades", params))
             page = [_make_trade(stream.name, row) for row in rows if row[6] > last_number]
-            if page:
-                last_number = max(row[6] for row in rows)
+            last_number = max([last_number, *(row[6] for row in rows)])
             wanted = [tick for tick in page if start <= tick.ts_event <= end]
             if wanted:
                 yield wanted
-            if len(rows) < PAGE_ROWS or not page or page[-1].ts_event > end or last <= since:
+            if len(rows) < PAGE_ROWS or rows[-1][2] * SECOND_NS > end or last <= since:
                 return
             since = last
 

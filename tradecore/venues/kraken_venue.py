@@ -104,11 +104,11 @@ class KrakenVenue:
         self, stream: Stream, *, start: int, end: int, from_id: int | None = None
     ) -> AsyncIterator[Sequence[MarketEvent]]:
         """Pages in order. Raises: HistoryNotOffered, VenueRequestFailed, VenueNotRunning."""
-        if stream.kind != "trade_tick" or from_id is not None:
-            raise HistoryNotOffered(f"{self.name} has no past of {stream}" + ("" if from_id is None else " by id"))
+        if stream.kind != "trade_tick":
+            raise HistoryNotOffered(f"{self.name} has no past of {stream}")
         if not self._is_running:
             raise VenueNotRunning(self.name, "read_history")
-        return self._rest.read_trades(stream, start, end)
+        return self._rest.read_trades(stream, start, end, from_id)
 
     def identity(self, _stream: Stream, event: MarketEvent) -> int | None:
         """The trade id, None for a state."""

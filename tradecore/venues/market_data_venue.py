@@ -118,8 +118,9 @@ class MarketDataVenue(Protocol):
     ) -> AsyncIterator[Sequence[MarketEvent]]:
         """Pages of events with start <= ts_event <= end in order, `ts_received` = `ts_event`; [] is never given.
 
-        from_id: begin at this identity instead of at `start` (HistoryKind.BY_ID). A bar that is still open is never
-        among them. Close it with `aclose()` when it is left early. Raises: HistoryNotOffered, VenueRequestFailed.
+        from_id: nothing below this identity. A venue of BY_ID begins there, whatever `start` says; one of BY_TIME
+        begins at `start`. A bar that is still open is never among them. Close it with `aclose()` when it is left early.
+        Raises: HistoryNotOffered, VenueRequestFailed.
         """
         ...
 
