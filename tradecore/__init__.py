@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from tradecore.runtime.run_backtest import run_backtest, run_backtest_sync
     from tradecore.runtime.run_result import RunResult
     from tradecore.storage.open_storage import open_storage
+    from tradecore.strategy.opportunity import Opportunity
+    from tradecore.strategy.opportunity_management import BreakEven, TrailStop
+    from tradecore.strategy.opportunity_manager import OpportunityManager
+    from tradecore.strategy.opportunity_state import OpportunityChanged, OpportunityEnd, OpportunityState
 
 __version__ = "0.1.0"
 
@@ -59,6 +63,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "BarColumnsFeed": "tradecore.feeds.columns_feed",
     "BasisPointSlippage": "tradecore.brokerage.settings",
+    "BreakEven": "tradecore.strategy.opportunity_management",
     "ConstantDelay": "tradecore.domain.delay_law",
     "DepthSlippage": "tradecore.brokerage.settings",
     "FixedCommission": "tradecore.brokerage.settings",
@@ -67,6 +72,11 @@ _LAZY = {
     "MessageBus": "tradecore.engine.message_bus",
     "MixedFeed": "tradecore.feeds.mixed_feed",
     "NormalDelay": "tradecore.domain.delay_law",
+    "Opportunity": "tradecore.strategy.opportunity",
+    "OpportunityChanged": "tradecore.strategy.opportunity_state",
+    "OpportunityEnd": "tradecore.strategy.opportunity_state",
+    "OpportunityManager": "tradecore.strategy.opportunity_manager",
+    "OpportunityState": "tradecore.strategy.opportunity_state",
     "PerUnitCommission": "tradecore.brokerage.settings",
     "PushFeed": "tradecore.feeds.push_feed",
     "QuoteColumnsFeed": "tradecore.feeds.columns_feed",
@@ -75,6 +85,7 @@ _LAZY = {
     "SimulatedBrokerSettings": "tradecore.brokerage.settings",
     "TickSlippage": "tradecore.brokerage.settings",
     "TradeColumnsFeed": "tradecore.feeds.columns_feed",
+    "TrailStop": "tradecore.strategy.opportunity_management",
     "feed": "tradecore.feeds.iterator_feed",
     "open_storage": "tradecore.storage.open_storage",
     "run_backtest": "tradecore.runtime.run_backtest",
@@ -87,6 +98,7 @@ __all__ = [
     "BarColumnsFeed",
     "BarType",
     "BasisPointSlippage",
+    "BreakEven",
     "BrokerSource",
     "ConstantDelay",
     "Contingency",
@@ -103,6 +115,11 @@ __all__ = [
     "MixedFeed",
     "NormalDelay",
     "OneTimeEvent",
+    "Opportunity",
+    "OpportunityChanged",
+    "OpportunityEnd",
+    "OpportunityManager",
+    "OpportunityState",
     "Order",
     "OrderGroup",
     "OrderRole",
@@ -131,6 +148,7 @@ __all__ = [
     "TimeInForce",
     "TradeColumnsFeed",
     "TradeTick",
+    "TrailStop",
     "feed",
     "open_storage",
     "run_backtest",

@@ -46,6 +46,7 @@ WORD_MAP = {
     "EventQueue": "engine/event_queue.py",
     "TradingEngine": "engine/trading_engine.py",
     "Strategy": "strategy/strategy.py",
+    "Opportunity": "strategy/opportunity.py",
     "ExecutionEngine": "execution/execution_engine.py",
     "BrokerageProvider": "brokerage/brokerage_provider.py",
     "SimulatedBroker": "brokerage/simulated_broker.py",

@@ -114,6 +114,10 @@ class EventQueue:
         loaded = window.loads[0][1] if window.loads else []
         return lane, loaded, iter(window.deliveries)
 
+    def renew_timer(self, lane: Lane, mark: int) -> Iterator[Any]:
+        """Events before the mark of a timer that was given new moments while the window is delivered."""
+        return self._timer_events(lane, mark)
+
     def _timer_events(self, lane: Lane, mark: int) -> Iterator[Any]:
         """Timer events before the mark, made one by one: a short period in a long window must not fill memory."""
         while events := lane.feed.take_before(mark, 1):

@@ -221,6 +221,11 @@ class TradingEngine:
         self._push_late(lane, deliveries)
         return lane
 
+    def renew_timer(self, lane: Lane) -> None:
+        """A timer of the run was given new moments: those before the present mark come in their turn."""
+        if self._is_started:
+            self._push_late(lane, self._queue.renew_timer(lane, self._mark))
+
     def subscribe(self, owner: str, lane: Lane, handlers_for: Callable[[type], list[Handler]]) -> None:
         """Let a strategy have the events of a lane."""
         self._subscriptions.add(Subscription(owner, lane, handlers_for))

@@ -12,6 +12,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from msgspec import structs
+
 from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
 from tradecore.analytics.performance_statistics import PerformanceStatistics, add_statistics
 from tradecore.brokerage.settings import SimulatedBrokerSettings
@@ -31,6 +33,7 @@ from tradecore.journal.run_folder import RunFolder, Status, open_run_folder
 from tradecore.runtime.run_plan import RunPlan
 from tradecore.runtime.run_result import RunResult
 from tradecore.storage.market_data_storage import Series, SeriesInfo
+from tradecore.strategy.opportunity_state import OpportunityChanged
 from tradecore.strategy.strategy_host import StrategyHost
 
 BASE_CURRENCY = "USD"
@@ -53,6 +56,7 @@ class RunBook:
         run_id = compute_run_id(plan.name, compute_fingerprint(plan.description))
         self.folder: RunFolder = open_run_folder(plan.runs_folder, run_id, trace=plan.trace)
         engine.bus.subscribe(StrategyError, self._note_failure)
+        engine.bus.subscribe(OpportunityChanged, self._note_opportunity)
         engine.on_begin = self._begin
 
     def open_strategy(self, name: str, broker: str | None) -> PerformanceAnalyzer:
@@ -87,6 +91,21 @@ class RunBook:
         facts = {"strategy": failure.strategy, "callback": failure.callback, "error": str(failure.__cause__)}
         self.folder.record_event("strategy_raised", self._engine.timeline.now, facts)
 
+    def _note_opportunity(self, change: OpportunityChanged) -> None:
+        facts = {"before": change.before, **structs.asdict(change.opportunity)}
+        self.folder.record_event("opportunity", change.ts_received, facts)
+
+    def _note_unfinished_opportunities(self) -> None:
+        """They stay as they are: what is held is still held, and the statistics count it as open."""
+        for host in self.hosts:
+            left = host.list_open_opportunities()
+            for opportunity in left:
+                facts = structs.asdict(opportunity.snapshot())
+                self.folder.record_event("opportunity_left", self._engine.timeline.now, facts)
+            if left:
+                held = sum(1 for one in left if one.held)
+                self.notes.append(f"{host.name}: {len(left)} opportunities were not finished at the end, {held} held")
+
     # ---------------------------------------------------------------------------------------------------- at the end
 
     def close(
@@ -108,6 +127,7 @@ class RunBook:
             for instrument, source in sorted(getattr(broker, "match_sources", {}).items())
         }
         self._note_match_counts(brokers)
+        self._note_unfinished_opportunities()
         if self._engine.stopped_by is not None:
             self.notes.append(f"stopped by {self._engine.stopped_by} at {format_ns(self._engine.timeline.now)}")
         counts = {

@@ -31,6 +31,9 @@ from tradecore.errors import EngineStateError
 
 if TYPE_CHECKING:
     from tradecore.analytics.performance_statistics import PerformanceStatistics
+    from tradecore.strategy.opportunity import Opportunity
+    from tradecore.strategy.opportunity_manager import OpportunityManager
+    from tradecore.strategy.opportunity_state import OpportunityChanged
     from tradecore.strategy.strategy_host import StrategyHost
 
 Answer = Awaitable[None] | None
@@ -93,6 +96,9 @@ class Strategy:
 
     def on_position_changed(self, change: PositionChanged) -> Answer:
         """A position opened, increased, decreased or closed; a flip comes as closed, then opened."""
+
+    def on_opportunity_changed(self, change: OpportunityChanged) -> Answer:
+        """An opportunity was entered or finished, or something of it went wrong. Told last of a report."""
 
     def on_phase_changed(self, change: PhaseChanged) -> Answer:
         """A phase of the run began."""
@@ -233,6 +239,20 @@ class Strategy:
     def cancel_group(self, group: OrderGroup) -> None:
         """Ask for whatever of a group is not finished to be cancelled; what it holds stays. Raises: UnknownOrder."""
         self._bound("cancel_group").orders.groups.cancel(group)
+
+    def submit_opportunity(self, opportunity: Opportunity, broker: str | None = None) -> Opportunity:
+        """Give an opportunity to a broker (default: the one in use), which all its orders go to; all or nothing.
+
+        Raises: InvalidOpportunity, OpportunityStateError (submitted before), and what submit_group raises.
+        """
+        return self._bound("submit_opportunity").submit_opportunity(opportunity, broker)
+
+    @property
+    def opportunities(self) -> OpportunityManager:
+        """Those of this strategy: iterate for what is not finished; `waiting`, `in_trade`, `finished`, `find(order)`,
+        `close_all()`.
+        """
+        return self._bound("opportunities").opportunities
 
     def cancel_all_orders(self, instrument: str | None = None) -> None:
         """Ask for every open order of this strategy (of one instrument) to be cancelled."""

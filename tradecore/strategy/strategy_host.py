@@ -7,7 +7,8 @@ Never:    keeps orders or positions: its OrderDesk does (order_desk.py).    Spec
 What a report means is told in one order, the same in every phase:
 
     1. everything is taken in: order handle, position and account show it before anybody hears of it
-    2. the strategy:  on_order_updated, on_execution, on_position_changed (of a flip: closed, then opened)
+    2. the strategy:  on_order_updated, on_execution, on_position_changed (of a flip: closed, then opened),
+                      on_opportunity_changed
     3. the bus:       the same messages in the same order, to observers of all strategies, also where one has been
                       stopped or has just raised
 
@@ -46,6 +47,9 @@ from tradecore.errors import (
 from tradecore.feeds.merge import Lane
 from tradecore.feeds.timer_feed import OneTimeTimerFeed, RepeatingTimerFeed
 from tradecore.strategy.feed_desk import FeedDesk
+from tradecore.strategy.opportunity import Opportunity
+from tradecore.strategy.opportunity_manager import OpportunityManager
+from tradecore.strategy.opportunity_state import OpportunityChanged
 from tradecore.strategy.order_desk import OrderDesk
 from tradecore.strategy.position_changes import position_changes
 from tradecore.strategy.reported_money import ReportedMoney
@@ -91,6 +95,8 @@ class StrategyHost:
         self._analyzer = analyzer
         self._trace = trace
         self.orders = OrderDesk(name, engine, brokers, default_broker, money, analyzer.currency)
+        self._opportunities: OpportunityManager | None = None
+        self._watches_prices = False
         self._lanes: dict[str, list[Lane]] = {}
         self._indicators: dict[str, list[Any]] = {}
         overridden = self._overridden
@@ -141,6 +147,10 @@ class StrategyHost:
         assert isinstance(history, deque)
         handlers = [Handler(history.append, False, self.name, "events")]
         handlers += [Handler(i.update, False, self.name, f"{type(i).__name__}.update") for i in self._indicators[key]]
+        if self._watches_prices:
+            watch = self.opportunities.find_watcher(event_class)
+            if watch is not None:
+                handlers.append(Handler(watch, False, self.name, "prices of opportunities"))
         if self._routes_itself:
             handlers.append(self._callback("distribute_event_to_proper_callbacks"))
             return handlers
@@ -224,13 +234,15 @@ class StrategyHost:
         if key not in self._indicators:
             raise KeyError(f"{self.name!r} has no subscription {key!r}; it has {', '.join(self.events) or 'none'}")
         self._indicators[key].append(indicator)
+        self._engine.give(self.name, f"add_indicator {key!r}", self._renew_routes)
 
-        async def refresh() -> None:
-            for lane in self._lanes.get(key, []):
-                self._engine.unsubscribe(self.name, lane)
+    async def _renew_routes(self) -> None:
+        """Make the calls per event anew: of every key, for two may share a lane."""
+        for lane in {lane.number: lane for lanes in self._lanes.values() for lane in lanes}.values():
+            self._engine.unsubscribe(self.name, lane)
+        for key, lanes in self._lanes.items():
+            for lane in lanes:
                 self._engine.subscribe(self.name, lane, partial(self._handlers_for, key))
-
-        self._engine.give(self.name, f"add_indicator {key!r}", refresh)
 
     def add_timer(self, name: str, at: datetime | int) -> None:
         """A timer that comes once."""
@@ -271,6 +283,31 @@ class StrategyHost:
         """End the run with this turn."""
         self._engine.stop_after_turn(self.name)
 
+    # ----------------------------------------------------------------------------------------------- opportunities
+
+    @property
+    def opportunities(self) -> OpportunityManager:
+        """Those of this strategy; made when somebody asks."""
+        if self._opportunities is None:
+            self._opportunities = OpportunityManager(self.name, self._engine, self.orders, self._trace_management)
+        return self._opportunities
+
+    def list_open_opportunities(self) -> list[Opportunity]:
+        """Those that are not finished, oldest first."""
+        return [] if self._opportunities is None else list(self._opportunities)
+
+    def submit_opportunity(self, opportunity: Opportunity, broker: str | None) -> Opportunity:
+        """Submit it; with the first one, prices are watched from the end of this turn on."""
+        self.opportunities.submit(opportunity, broker)
+        if not self._watches_prices:
+            self._watches_prices = True
+            self._engine.give(self.name, "submit_opportunity", self._renew_routes)
+        return opportunity
+
+    def _trace_management(self, opportunity: Opportunity) -> None:
+        if self._trace is not None:
+            self._trace.record_callback(self.name, "manage", self.timeline.now, opportunity.id)
+
     # ----------------------------------------------------------------------------------------------------- reports
 
     def receive(self, report: BrokerReport) -> Awaitable[None] | None:
@@ -280,6 +317,11 @@ class StrategyHost:
         """
         order, before = self.orders.take_report(report)
         execution = report.execution
+        if self._opportunities is not None:
+            after = None if execution is None else self.orders.position(execution.instrument, execution.broker)
+            moves = self._opportunities.take_report(report.order, execution, before, after)
+            if moves:
+                return self._tell_moves(partial(self._tell_all, order, report.order, execution, before), moves)
         if self._hears_few and not self._engine.bus.hears_reports:
             if execution is not None and self._hears_executions and self.is_active:
                 self._strategy.on_execution(execution)
@@ -308,6 +350,21 @@ class StrategyHost:
                 self._tell_plainly(update, execution, changes)
             return None
         return self._tell_and_publish(update, execution, changes)
+
+    async def _tell_moves(
+        self, tell_first: Callable[[], Awaitable[None] | None], moves: list[OpportunityChanged]
+    ) -> None:
+        """What a report means to an opportunity comes after the report's own messages."""
+        try:
+            first = tell_first()
+            if first is not None:
+                await first
+            if self.is_active and self._overridden("on_opportunity_changed"):
+                for move in moves:
+                    await self._tell("on_opportunity_changed", move)
+        finally:
+            for move in moves:
+                self._engine.bus.publish(move)
 
     def _tell_plainly(
         self, update: OrderUpdated | None, execution: Execution | None, changes: list[PositionChanged]
