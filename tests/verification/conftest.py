@@ -30,6 +30,7 @@ from tradecore.testing.builders import make_bar, make_instrument, make_ns, make_
 from tradecore.verification.run_verification import Verification, verify_run
 
 ID = "TEST.SIM"
+EVENTS = 250
 TIMES_IN_FORCE = (TimeInForce.GTC, TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
 LATENCIES = {
     "none": Latency(),
@@ -49,10 +50,13 @@ COMMISSIONS: dict[str, Any] = {
 
 
 class Churn(tc.Strategy):
-    """Orders of every kind, cancels and updates, drawn from a seed; at one broker or in turn at several."""
+    """Orders of every kind, cancels and updates, drawn from a seed; at one broker or in turn at several.
 
-    def __init__(self, kind: str, seed: int, brokers: tuple[str, ...]) -> None:
-        self.kind, self.random, self.brokers = kind, random.Random(seed), brokers
+    has_groups: brackets, OCO and OUO as well.
+    """
+
+    def __init__(self, kind: str, seed: int, brokers: tuple[str, ...], *, has_groups: bool = False) -> None:
+        self.kind, self.random, self.brokers, self.has_groups = kind, random.Random(seed), brokers, has_groups
 
     def on_start(self) -> None:
         if self.kind == "bars":
@@ -101,7 +105,19 @@ class Churn(tc.Strategy):
             limits = [order for order in self.orders() if order.price is not None]
             if limits:
                 order = draw.choice(limits)
-                self.update_order(order, price=price, quantity=order.quantity + draw.randint(0, 2))
+                more = 0 if self.has_groups else draw.randint(0, 2)  # exits may not be larger than their entry
+                self.update_order(order, price=price, quantity=order.quantity + more)
+        elif self.has_groups:
+            self.submit_group(self.make_group(met, quantity), broker)
+
+    def make_group(self, met: float, quantity: int) -> tc.OrderGroup:
+        draw, sign = self.random, 1 if quantity > 0 else -1
+        near, far = (round(met + sign * step, 2) for step in (draw.choice((0.3, 1.0)), -draw.choice((0.3, 1.0))))
+        kind = draw.random()
+        if kind < 0.6:
+            return tc.Order.bracket(ID, quantity, profit_price=near, stop_price=far)
+        legs = [tc.Order.limit(ID, quantity, far), tc.Order.stop(ID, quantity, near)]
+        return tc.OrderGroup.oco(legs) if kind < 0.8 else tc.OrderGroup.ouo(legs)
 
 
 def make_events(kind: str, count: int) -> list[Any]:
@@ -124,7 +140,9 @@ def make_events(kind: str, count: int) -> list[Any]:
     return events
 
 
-async def run_churn(folder: Path, kind: str, latency: str, account: Any, brokers: tuple[str, ...], count: int) -> Path:
+async def run_churn(
+    folder: Path, kind: str, latency: str, account: Any, brokers: tuple[str, ...], has_groups: bool
+) -> Path:
     is_constant = latency == "constant"
     settings = tc.SimulatedBrokerSettings(
         account=account,
@@ -137,9 +155,12 @@ async def run_churn(folder: Path, kind: str, latency: str, account: Any, brokers
         spread={ID: Decimal("0.05")} if kind == "trades" else {},
     )
     async with tc.open_storage("memory:") as storage:
-        await storage.append(make_events(kind, count))
+        await storage.append(make_events(kind, EVENTS))
         result = await tc.run_backtest(
-            strategies={"one": Churn(kind, 1, brokers[:1]), "two": Churn(kind, 2, brokers)},
+            strategies={
+                "one": Churn(kind, 1, brokers[:1], has_groups=has_groups),
+                "two": Churn(kind, 2, brokers, has_groups=has_groups),
+            },
             brokers=dict.fromkeys(brokers, settings),
             storage=storage,
             instruments=[make_instrument(multiplier=2)],
@@ -148,7 +169,7 @@ async def run_churn(folder: Path, kind: str, latency: str, account: Any, brokers
             trace=True,
         )
     assert result.run_folder is not None
-    assert result.counts["executions"] > count // 2
+    assert result.counts["executions"] > EVENTS // 2
     return result.run_folder
 
 
@@ -254,6 +275,8 @@ KINDS = {
     "quotes, delayed, two brokers": ("quotes", "constant", "margin", ("sim", "other")),
     "quotes, cash": ("quotes", "none", "cash", ("sim",)),
     "trades, random delays": ("trades", "random", "cash", ("sim", "other")),
+    "quotes, groups": ("quotes", "constant", "margin", ("sim",)),
+    "bars, groups": ("bars", "none", "margin", ("sim",)),
 }
 
 
@@ -264,7 +287,7 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def run(kind: str) -> Path:
         if kind not in made:
-            made[kind] = asyncio.run(run_churn(tmp_path_factory.mktemp("runs"), *KINDS[kind], count=250))
+            made[kind] = asyncio.run(run_churn(tmp_path_factory.mktemp("runs"), *KINDS[kind], "groups" in kind))
         return made[kind]
 
     return run

@@ -13,8 +13,17 @@ import pytest
 from tradecore.verification.law_book import LAWS
 from tradecore.verification.run_verification import verify_run
 
-# What every run of Churn meets. Groups come with issue 3's contingency orders; S2 needs limits, R1 a trace.
 GROUPS = {"C1", "C2", "C3", "C4", "C5"}
+
+
+def test_runs_with_groups_meet_their_laws(run_of: Callable[[str], Path]) -> None:
+    """Brackets whose entry executes in parts, exits of both kinds; with latency both may execute, and it is told."""
+    for kind in ("quotes, groups", "bars, groups"):
+        verification = verify_run(run_of(kind))
+        assert verification.findings == ()
+        checked = {row.law: row.checked for row in verification.rows}
+        assert min(checked[law] for law in ("C1", "C2", "C3")) > 10
+        assert {law for law, _, _ in verification.left_out} <= {"C1", "C2"}
 
 
 @pytest.mark.parametrize("number", range(6))

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tradecore.verification.exact_number import EXACT, STEP, divide, is_mean, parse_number
@@ -61,6 +61,7 @@ prices = st.integers(1, 50_000).map(lambda cents: Decimal(cents) / 100)
 commissions = st.integers(0, 50_000).map(lambda parts: Decimal(parts) / 10_000)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the first draw reads the whole package
 @given(st.lists(st.tuples(amounts, prices, commissions), min_size=1, max_size=40))
 def test_money_is_neither_made_nor_lost(executions: list[tuple[int, Decimal, Decimal]]) -> None:
     """realised - cost of what is held = money received - paid, whatever the order of buys and sells (B2, B3)."""

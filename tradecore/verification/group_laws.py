@@ -29,12 +29,13 @@ _EXITS: Final = frozenset({"OCO", "OUO"})
 
 @dataclass(slots=True)
 class _Leg:
-    """One order of a group: the newest line, what it executed, when it first did."""
+    """One order of a group: the newest line, what it executed, when it first and last did."""
 
     line: OrderLine
     largest: Decimal
     executed: Decimal = ZERO
     begun_ns: int | None = None
+    latest_ns: int | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +78,7 @@ class GroupLaws:
         leg.executed += execution.quantity
         if leg.begun_ns is None:
             leg.begun_ns = execution.ts_event
+        leg.latest_ns = execution.ts_event
         if line.role == "CLOSE":
             return  # it sets right what the exits did
         if line.contingency == "OCO":
@@ -103,8 +105,9 @@ class GroupLaws:
     def _check_child(self, group: _Group, line: OrderLine) -> None:
         parent = group.legs.get(line.parent_id or "")
         done = ZERO if parent is None else parent.executed
-        has_ended = parent is not None and parent.line.state in FINISHED
-        law = "C3" if not has_ended else "C4" if done else "C5"
+        law = "C3"
+        if parent is not None and parent.line.state in FINISHED and done < parent.line.quantity:
+            law = "C4" if done else "C5"
         self._book.checked[law] += 1
         if not done:
             message = f"order {line.order_id} is at the venue; its parent {line.parent_id} has executed nothing"
@@ -135,7 +138,7 @@ class GroupLaws:
             executed += one.executed
         self._book.checked["C2"] += 1
         if executed > most:
-            since = max((one.begun_ns for one in siblings if one.begun_ns is not None), default=execution.ts_event)
+            since = max((one.latest_ns for one in siblings if one.latest_ns is not None), default=execution.ts_event)
             message = f"makes {executed} executed by the exits of group {leg.line.group_id}; there were {most} to exit"
             self._blame("C2", leg, execution, since, message)
 
