@@ -22,6 +22,7 @@ from tradecore.errors import (
     ImportSettingsError,
     InvalidEvent,
     InvalidName,
+    LocalVenueError,
     NotARunFolder,
     OrderError,
     RunFolderError,
@@ -54,6 +55,7 @@ _NEXT_STEPS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (OrderError, "correct the order in the strategy, then run again"),
     (TurnLimitExceeded, "look for orders that answer each other at one instant, then run again"),
     (NotARunFolder, "`tradecore runs list` shows the runs of a folder"),
+    (LocalVenueError, "correct what the message names; `tradecore venue --help` lists the options"),
     (RunFolderError, "free some space or name another folder with --runs-dir, then run again"),
 )
 """Most special first: the first class that fits is taken."""

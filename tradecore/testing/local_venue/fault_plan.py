@@ -144,6 +144,8 @@ class FaultPlan:
         if track.held is not None and frames and text in frames:
             frames = [*frames, track.held]
             track.held = None
+            self.counts["reorder"] += 1  # now it has happened; a frame that none overtook was not out of order
+            self.topic_counts["reorder", topic] += 1
         return frames
 
     def _alter(
@@ -153,8 +155,8 @@ class FaultPlan:
         kind = planned.fault.kind
         if not frames or (kind == "crc" and not _CHECKSUM.search(frames[-1])) or (kind == "gap" and track.lost_next):
             return frames
-        if kind == "reorder" and track.held is not None:
-            return frames
+        if kind == "reorder":
+            return frames if track.held is not None else self._hold(planned, track, frames, release)
         self._count(planned, topic)
         if kind == "mute":
             return []
@@ -167,10 +169,14 @@ class FaultPlan:
             return [GARBAGE[int(drawn * len(GARBAGE))], *frames]
         if kind == "partial":
             return [*frames[:-1], frames[-1][: max(len(frames[-1]) // 2, 1)]]
-        if kind == "crc":
-            return [*frames[:-1], _CHECKSUM.sub(lambda found: f'"checksum":{int(found[1]) ^ 1}', frames[-1])]
-        track.held = frames[-1]
-        self._schedule(self._now_ns() + _REORDER_WAIT_NS, lambda: _release_held(track, release))
+        assert kind == "crc", "all kinds of FRAME_KINDS are above"
+        return [*frames[:-1], _CHECKSUM.sub(lambda found: f'"checksum":{int(found[1]) ^ 1}', frames[-1])]
+
+    def _hold(self, planned: PlannedFault, track: FrameTrack, frames: list[str], release: Release) -> list[str]:
+        """Keep the last frame back until the next one of its topic has gone out, or a second has passed."""
+        planned.hits += 1
+        track.held = held = frames[-1]
+        self._schedule(self._now_ns() + _REORDER_WAIT_NS, lambda: _release_held(track, held, release))
         return frames[:-1]
 
     def _count(self, planned: PlannedFault, topic: str) -> None:
@@ -188,9 +194,10 @@ def _draw(*key: object) -> float:
     return (draw_key(*key) >> 11) / _DRAW_STEPS
 
 
-def _release_held(track: FrameTrack, release: Release) -> None:
-    if track.held is not None:
-        held, track.held = track.held, None
+def _release_held(track: FrameTrack, held: str, release: Release) -> None:
+    """Send a frame that is still held back; by now another one may be."""
+    if track.held is held:
+        track.held = None
         release(held)
 
 

@@ -84,14 +84,14 @@ class FrameSource:
         # Rounded up to whole microseconds, so that what is sent in microseconds is no earlier either.
         shift_ns = max(max(item.frame.T, item.frame.E) * _MS - item.received_ns for item in recorded)
         self.shift_ns: Final = -(-shift_ns // 1_000) * 1_000
-        self._actions = list(self._make_actions(recorded))
-        self.start_ns = self._actions[0].at_ns + history_ns
-        self.settle_ns = max([a.at_ns - a.event_ns for a in self._actions if type(a) is PrintTrade], default=0)
+        self.actions: Final = list(self._make_actions(recorded))
+        self.start_ns = self.actions[0].at_ns + history_ns
+        self.settle_ns = max([a.at_ns - a.event_ns for a in self.actions if type(a) is PrintTrade], default=0)
 
     async def batches(self) -> AsyncIterator[list[VenueAction]]:
         """All of the recording, in the order in which it was received."""
-        for place in range(0, len(self._actions), _BATCH):
-            yield self._actions[place : place + _BATCH]
+        for place in range(0, len(self.actions), _BATCH):
+            yield self.actions[place : place + _BATCH]
 
     def _survey(self, frame: _Frame) -> None:
         if frame.e == "trade":

@@ -202,9 +202,14 @@ async def open_local_venue(
 ) -> AsyncIterator[LocalVenue]:
     """A venue that is being played, until the end of the block. Raises: LocalVenueError."""
     venue = LocalVenue(source, settings, monotonic_ns)
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(venue.play.run)
-        try:
-            yield venue
-        finally:
-            tasks.cancel_scope.cancel()
+    try:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(venue.play.run)
+            try:
+                yield venue
+            finally:
+                tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from group.exceptions[0].__cause__  # what failed in a test should read as itself

@@ -68,7 +68,11 @@ class BookSide:
     def size_at(self, price: int) -> int:
         """What stands at a price, 0 for nothing."""
         level = self._levels.get(-self.side * price)
-        return 0 if level is None else sum([order.size for order in level.values()], 0)
+        if level is None:
+            return 0
+        if len(level) == 1:  # as nearly all are in a recording
+            return next(iter(level.values())).size
+        return sum([order.size for order in level.values()], 0)
 
     def best(self) -> RestingOrder | None:
         """The order that trades first."""
