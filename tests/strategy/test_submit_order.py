@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ import tradecore as tc
 from tradecore.errors import InvalidOrder, OrderError, TradecoreError, UnknownInstrument
 from tradecore.testing.builders import make_instrument, make_quote_tick
 
+GTD, PAST = tc.TimeInForce.GTD, datetime(2023, 12, 31, tzinfo=UTC)
 SIM = {"sim": tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000)})}
 
 
@@ -35,7 +37,7 @@ class Submits(tc.Strategy):
 @pytest.mark.parametrize(
     ("make_order", "broker", "kind"),
     [
-        (lambda: tc.Order.market("TEST.SIM", 1, time_in_force=tc.TimeInForce.DAY), None, InvalidOrder),
+        (lambda: tc.Order.market("TEST.SIM", 1, time_in_force=GTD, expire_time=PAST), None, InvalidOrder),
         (lambda: tc.Order.limit("TEST.SIM", 1, "99.995"), None, InvalidOrder),  # off the increment of 0.01
         (lambda: tc.Order.market("TEST.SIM", Decimal("0.5")), None, InvalidOrder),  # off the increment of 1
         (lambda: tc.Order.market("TEST.SIM", 0.4), None, InvalidOrder),  # a float rounds toward zero: nothing is left

@@ -28,12 +28,15 @@ from tradecore.brokerage.report_queue import ReportQueue
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.brokerage.settings_check import list_settings_mistakes
 from tradecore.brokerage.slippage import make_lane_slippage
+from tradecore.brokerage.venue_groups import VenueActs, VenueGroups, make_venue_group
 from tradecore.domain.account import Account
 from tradecore.domain.delay_law import DelayLaw, draw_key
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSnapshot
+from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.order_state import OrderState
+from tradecore.domain.order_terms import OrderRole
 from tradecore.domain.position import Position
 from tradecore.engine.participant import NEVER, BrokerReport, Recorder, Source
 from tradecore.errors import ConfigError, InvalidOrder, UnknownInstrument, UnknownOrder
@@ -120,6 +123,12 @@ class SimulatedBroker:
         self._cancel_law = None if latency.cancel.is_zero else latency.cancel
         self._update_law = None if latency.update.is_zero else latency.update
         self._report_law = None if latency.report.is_zero else latency.report
+        self._groups = VenueGroups(
+            VenueActs(
+                self._find_arrival_refusal, self._accept, self._reject, self._accept_child, self._resize_child,
+                self._drop_child, self._engine.withdraw,
+            )
+        )  # fmt: skip
 
     # ----------------------------------------------------------------------------------------------- before the run
 
@@ -219,6 +228,15 @@ class SimulatedBroker:
 
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
+        self._send("submit", self._take_charge(order), self._submit_law)
+
+    async def submit_group(self, group: OrderGroup) -> None:
+        """Take charge of a submitted group: one command, whose orders take effect together. Raises: InvalidOrder."""
+        orders = [self._take_charge(order) for order in group.orders]
+        increment = self._known[group.instrument].quantity_increment
+        self._send("group", make_venue_group(orders, increment).first, self._submit_law)
+
+    def _take_charge(self, order: Order) -> WorkingOrder:
         check_order(order, self._timeline.now)
         if order.strategy not in self._recorders:
             raise InvalidOrder(
@@ -230,7 +248,7 @@ class SimulatedBroker:
         self._number += 1
         working.number = self._number
         self._orders[working.order_id] = working
-        self._send("submit", working, self._submit_law)
+        return working
 
     async def record_unsent(self, order: OrderSnapshot) -> None:
         """See BrokerParticipant. It is told behind what is on its way already."""
@@ -382,6 +400,8 @@ class SimulatedBroker:
         order, due = command.order, command.due_ns
         if command.word == "submit":
             self._accept(order, due)
+        elif command.word == "group":
+            self._groups.arrive(order.venue_group, due)
         elif order.is_finished or not self._engine.postpone(order, due, command):
             self.run_postponed(command, due)
 
@@ -442,6 +462,9 @@ class SimulatedBroker:
             reason = f"cannot cancel: the order is {order.state.name}"
             self._tell_answer(order, ts, reason=reason, cancel_rejected=True)
             return
+        if order.venue_group is not None and self._groups.is_held(order):
+            self._groups.cancel_held(order, ts)
+            return
         self._engine.leave(order)
         order.move(_STATE_CANCELLED)
         self._book.release(order, self._find_ledger(order))
@@ -451,6 +474,8 @@ class SimulatedBroker:
         refusal = self._find_update_refusal(order, command)
         if refusal is not None:
             self._tell_answer(order, ts, reason=refusal, update_rejected=True)
+            return
+        if order.venue_group is not None and self._update_grouped(order, command, ts):
             return
         ledger, charge = self._find_ledger(order), self._charges[order.instrument]
         before = (order.quantity, order.price, order.stop_price)
@@ -471,7 +496,7 @@ class SimulatedBroker:
             self._engine.leave(order)
             order.move(_STATE_FILLED)
         self._tell_answer(order, ts, updated=True)
-        if not is_only_less:
+        if not is_only_less and not order.is_finished:
             self._number += 1
             order.number, order.is_fresh = self._number, True
             self._engine.leave(order)
@@ -484,7 +509,26 @@ class SimulatedBroker:
             return f"cannot lower the quantity to {command.quantity}: {order.filled_quantity} are executed"
         if command.stop_price is not None and order.is_triggered:
             return f"cannot move the stop: it was triggered at {order.stop_price}"
+        if command.quantity is not None and order.venue_group is not None:
+            return self._groups.find_wish_refusal(order, command.quantity)
         return None
+
+    def _update_grouped(self, order: WorkingOrder, command: _Command, ts: int) -> bool:
+        """An update of an order whose group the venue holds; False where it is one as any other."""
+        is_held = self._groups.is_held(order)
+        if command.quantity is None and not is_held:
+            return False
+        if order.terms.role is OrderRole.ENTRY:
+            return False
+        if is_held:
+            order.change(None, command.price, command.stop_price)
+        if command.quantity is not None:
+            self._groups.wish(order, command.quantity, ts)
+        if is_held or (command.price is command.stop_price is None):
+            self._tell_answer(order, ts, updated=True)
+        else:
+            self._update(order, _Command(ts, "update", order, None, command.price, command.stop_price), ts)
+        return True
 
     def _find_ledger(self, order: WorkingOrder) -> Ledger:
         key = (order.strategy, order.instrument)
@@ -525,6 +569,39 @@ class SimulatedBroker:
         order.clip(room)
         self._book.reserve(order, ledger, self._charges[order.instrument])
 
+    # --------------------------------------------------------------------------- asked by groups that the venue holds
+
+    def _find_arrival_refusal(self, order: WorkingOrder, ts: int) -> str | None:
+        if order.instrument not in self._engine.lanes and self._open_waiting(order.instrument) is None:
+            reason = self._without_source.get(order.instrument, "no series of it is read by this run")
+            return _say_unmatched(order.instrument, reason)
+        ledger = self._find_ledger(order)
+        ledger.lane.take_until(ts)
+        refusal = self._engine.find_refusal(order, ts)
+        return refusal or self._book.find_refusal(order, ledger, self._charges[order.instrument])
+
+    def _accept_child(self, order: WorkingOrder, ts: int, price: Decimal) -> None:
+        ledger, charge = self._find_ledger(order), self._charges[order.instrument]
+        refusal = self._engine.find_refusal(order, ts) or self._book.find_refusal(order, ledger, charge)
+        if refusal is not None:
+            self._reject(order, ts, refusal)
+            return
+        order.state, order.ledger = _STATE_ACCEPTED, ledger
+        self._book.reserve(order, ledger, charge)
+        self._tell_answer(order, ts, updated=True)  # of the size that the entry has executed
+        self._engine.join(order, ts, float(price))
+
+    def _resize_child(self, order: WorkingOrder, quantity: Decimal, ts: int) -> None:
+        ledger = self._find_ledger(order)
+        self._book.release(order, ledger)
+        order.change(quantity, None, None)
+        self._book.reserve(order, ledger, self._charges[order.instrument])
+        self._tell_answer(order, ts, updated=True)
+
+    def _drop_child(self, order: WorkingOrder, ts: int, reason: str) -> None:
+        order.move(_STATE_CANCELLED, reason)
+        self._publish(order, order.snapshot(self.name, ts))
+
     def _tell_answer(self, order: WorkingOrder, ts_event: int, **answer: Any) -> None:
         """Report what became of a command for an order that works on: see OrderSnapshot for the words."""
         self._publish(order, replace(order.snapshot(self.name, ts_event), **answer))
@@ -544,6 +621,8 @@ class SimulatedBroker:
             self._delayed_reports.put(
                 max(snapshot.ts_event + order.report_ns, self._instant), snapshot, execution, after
             )
+        if order.venue_group is not None:
+            self._groups.take(order, snapshot.ts_event, execution)
 
     # ------------------------------------------------------------------------------------------------ what it knows
 

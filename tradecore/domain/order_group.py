@@ -23,7 +23,6 @@ from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import Contingency, OrderRole, OrderType, TimeInForce
 from tradecore.errors import InvalidOrder
 
-_EXIT_LINKS = (Contingency.OCO, Contingency.OUO)
 _SCALED = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
@@ -236,7 +235,7 @@ def check_group(group: OrderGroup) -> None:
         raise InvalidOrder(
             f"a group of {len(exits)} orders beside its parent makes no sense; expected at least {least}"
         )
-    if group.link not in (None, *_EXIT_LINKS) or (entry is None and group.link is None):
+    if group.link not in (None, Contingency.OCO, Contingency.OUO) or (entry is None and group.link is None):
         raise InvalidOrder(f"link of a group is {group.link}; expected Contingency.OCO or Contingency.OUO")
     if len({id(order) for order in orders}) < len(orders):
         raise InvalidOrder("an order stands twice in one group; make a new Order for each place")

@@ -32,6 +32,9 @@ from msgspec.structs import replace
 from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import Contingency, OrderRole
 
+LINKS: Final = frozenset({Contingency.OCO, Contingency.OUO})
+"""How exits may depend on each other."""
+
 _ZERO: Final = Decimal(0)
 _HELD: Final = OrderState.INITIALIZED
 _REFUSED: Final = frozenset({OrderState.REJECTED, OrderState.DENIED})

@@ -52,7 +52,8 @@ class WorkingOrder:
 
     Of orders with conditions (is_special): expires_ns: instant from which it works no more. room: the most that a
     reduce_only order may execute now. group: names the contingency group that entry, stop and targets share; joined_ns:
-    end of the bar in which an entry brought it into being (EXECUTION 6).
+    end of the bar in which an entry brought it into being (EXECUTION 6). venue_group: its broker's, where the venue
+    holds the group; matching does not look at it.
     """
 
     order_id: str
@@ -95,6 +96,7 @@ class WorkingOrder:
     room: Decimal | None = None
     expires_ns = MAX_NS
     group: str | None = None
+    venue_group: Any = None
     joined_ns: int | None = None
 
     def __init__(self, order: Order, report_ns: int = 0) -> None:

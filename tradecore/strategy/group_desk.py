@@ -4,6 +4,9 @@ Receives: groups from the strategy; what its orders' reports say.
 Gives:    commands for the end of the turn: children sent, siblings reduced or cancelled, what is out of balance closed.
 Never:    knows more than was reported: with latency both exits may execute, and the excess is flagged and closed.
           EXECUTION 8 (`contingency = client`); group_rules.py has the rules.
+
+A group that the venue holds is watched: the venue sends, reduces and cancels; what it leaves out of balance, because it
+refused a child, is closed from here.
 """
 
 from __future__ import annotations
@@ -31,12 +34,14 @@ _HELD: Final = OrderState.INITIALIZED
 
 
 class HeldGroup:
-    """One group in our hands. updates: of each order, whether the updates on their way are ours, in order."""
+    """One group in our hands, or (is_ours False) in the venue's. updates: of each order, whether the updates on their
+    way are ours, in order.
+    """
 
-    __slots__ = ("broker", "group", "orders", "state", "updates")
+    __slots__ = ("broker", "group", "is_ours", "orders", "state", "updates")
 
-    def __init__(self, group: OrderGroup, broker: BrokerParticipant, state: GroupState) -> None:
-        self.group, self.broker, self.state = group, broker, state
+    def __init__(self, group: OrderGroup, broker: BrokerParticipant, state: GroupState, *, is_ours: bool) -> None:
+        self.group, self.broker, self.state, self.is_ours = group, broker, state, is_ours
         self.orders = {order.order_id: order for order in group.orders}
         self.updates: dict[str, deque[bool]] = {order_id: deque() for order_id in self.orders}
 
@@ -63,12 +68,12 @@ class GroupDesk:
             check_bracket(group)
         self._count += 1
         group.mark_submitted(f"{desk.name}-g{self._count}", broker.name, desk.make_id, desk.name, desk.now)
-        if getattr(broker, "contingency", "client") == "venue":
+        is_ours = getattr(broker, "contingency", "client") == "client"
+        increment = desk.instrument(group.instrument).quantity_increment
+        self._keep(HeldGroup(group, broker, make_group_state(group, increment), is_ours=is_ours))
+        if not is_ours:
             desk.send_group(group, broker)
             return group
-        increment = desk.instrument(group.instrument).quantity_increment
-        held = HeldGroup(group, broker, make_group_state(group, increment))
-        self._keep(held)
         for order in group.orders:
             if group.entry in (None, order):
                 desk.send(order, broker)
@@ -132,6 +137,8 @@ class GroupDesk:
                 f"order {order.order_id} cannot have {total}: its parent {entry.order_id} is of {entry.quantity}, and "
                 "exits may not be larger"
             )
+        if not held.is_ours:
+            return False
         if order.state is _HELD:
             order.change_held(total, None, None)
         held.state, steps = group_rules.take_wish(held.state, order.order_id, total)
@@ -175,6 +182,7 @@ class GroupDesk:
         for step in steps:
             if step.action is Action.CLOSE:
                 self._close(held, step)
+            if not held.is_ours or step.action is Action.CLOSE:
                 continue
             order = held.orders[step.order_id]
             if step.action is Action.SEND and not desk.is_open:
