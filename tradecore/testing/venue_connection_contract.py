@@ -131,6 +131,23 @@ class VenueConnectionContract(VenueStageSuite):
                 await stage.sink.wait_for(lambda: len(stage.sink.events(stage.quotes)) == 1)
 
     @on_virtual_time
+    async def test_a_successor_that_breaks_is_made_again_while_the_old_connection_goes_on(self) -> None:
+        """Two successors in a row are lost while they only listen; the third takes over."""
+        async with self.stage(planned_reconnect_s=20.0, overlap_s=5.0) as stage:
+            number, broken = 0, 0
+            for _ in range(600):
+                number += 1
+                await stage.skin.publish_trade(number)
+                await anyio.sleep(0.1)
+                if len(stage.skin.subscriptions) == 2 and broken < 2:
+                    broken += 1
+                    list(stage.skin.subscriptions)[1].transport.abort()
+            await stage.wait_for_trades(number)
+            assert stage.numbers() == list(range(1, number + 1))
+            assert len(stage.skin.connects_ns) >= 4
+            assert set(stage.sink.states(stage.trades)) == {FeedState.CONNECTED}
+
+    @on_virtual_time
     async def test_a_connection_that_breaks_during_its_replacement_leaves_no_hole(self) -> None:
         """The successor was subscribed before, and has held everything."""
         async with self.stage(planned_reconnect_s=20.0, overlap_s=5.0) as stage:

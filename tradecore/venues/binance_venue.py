@@ -47,13 +47,14 @@ class BinanceVenue:
         budget: ConnectBudget | None = None,
     ) -> None:
         settings = settings or ConnectionSettings()
-        budget = budget or ConnectBudget(settings)
         self.name = name
         codec = BinanceCodec(name, stream_url, depth_levels=settings.depth_levels)
-        self._api = BinanceApi(name, settings, url=api_url, clock=clock, seed=seed, budget=budget)
+        # Two hosts, two budgets, unless one is given for both: a storm on the one must not silence the other.
+        budgets = budget or ConnectBudget(settings), budget or ConnectBudget(settings)
+        self._api = BinanceApi(name, settings, url=api_url, clock=clock, seed=seed, budget=budgets[0])
         self._questions = BinanceQuestions(name, self._api)
         self.session = FeedSession(
-            name, codec, settings, clock=clock, seed=seed, budget=budget, resync=self._resync, on_notice=_no_notice
+            name, codec, settings, clock=clock, seed=seed, budget=budgets[1], resync=self._resync, on_notice=_no_notice
         )
         self._instruments: dict[str, Instrument] = {}
 

@@ -131,6 +131,19 @@ class FeedSession:
 
     async def _overlap(self, link: FeedLink) -> FeedLink | None:
         """A successor that has all streams, once the old connection is read to its end; None when it is lost first."""
+        while True:
+            successor = await self._make_successor(link)
+            if successor is None:
+                return None
+            async with self._changing:  # nobody subscribes on the old connection from here on
+                with suppress(LinkLost):  # its own end says so, below
+                    await self._subscribe_all(successor, [s for s in self._tracks if s not in successor.acknowledged])
+                if not successor.lost.is_set():
+                    await link.close()
+                    return None if successor.lost.is_set() else successor
+
+    async def _make_successor(self, link: FeedLink) -> FeedLink | None:
+        """A connection that has listened beside this one for a while; None when this one is lost before it is there."""
         successor: FeedLink | None = None
         async with anyio.create_task_group() as tasks:
 
@@ -141,18 +154,14 @@ class FeedSession:
             tasks.start_soon(stop_when_lost)
             try:
                 successor = await self._connect(is_held=True)
-                await anyio.sleep(self._settings.overlap_s)
+                with anyio.move_on_after(self._settings.overlap_s):
+                    await successor.lost.wait()
+                    await anyio.sleep(self._schedule.next_delay_s())
             except VenueError as error:
-                self._tell_all(FeedState.CONNECTED, f"no successor for this connection yet: {error}")
+                self._tell_all(FeedState.CONNECTED, f"no successor for this connection: {error}")
                 await anyio.sleep_forever()  # the old connection goes on until it is lost
             tasks.cancel_scope.cancel()
-        if successor is None:
-            return None
-        async with self._changing:  # nobody subscribes on the old connection from here on
-            with suppress(LinkLost):  # its own end says so, below
-                await self._subscribe_all(successor, [s for s in self._tracks if s not in successor.acknowledged])
-            await link.close()
-        return None if successor.lost.is_set() else successor
+        return successor
 
     def _adopt(self, link: FeedLink) -> None:
         """Let its frames through, those first that it held back."""
