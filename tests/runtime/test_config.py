@@ -136,7 +136,12 @@ def test_the_dict_for_run_json_is_json_and_knows_no_machine() -> None:
     first = json.dumps(load_config(QUICKSTART).to_dict())
     assert first == json.dumps(load_config(QUICKSTART).to_dict())
     assert str(QUICKSTART.parent) not in first
-    assert json.loads(first)["brokers"]["sim"]["commission"] == {"type": "rate", "maker": "0.0002", "taker": "0.0005"}
+    assert json.loads(first)["brokers"]["sim"]["commission"] == {
+        "type": "rate",
+        "maker": "0.0002",
+        "taker": "0.0005",
+        "currency": "quote",
+    }
     assert json.loads(first)["run"]["start"] == "2000-03-01T00:00:00Z"
 
 

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from tradecore.analytics.converted_record import ConvertedRecord
 from tradecore.analytics.drawdown import DrawdownTracker
 from tradecore.analytics.equity_curve import fit_curves
 from tradecore.analytics.equity_walk import EquityWalk
@@ -84,13 +85,13 @@ class PerformanceAnalyzer:
 
         known_ns: marks before this instant are of what was held before it, though they may come later; None: they have
         all come.
-        Raises: StatisticsError when its commission is in another currency than these statistics.
+        Raises: StatisticsError when its commission is in another currency and it carries no rate to convert it at.
         """
-        if execution.commission and execution.commission_currency != self.currency:
+        if execution.commission and execution.commission_currency != self.currency and execution.rate is None:
             raise StatisticsError(
                 f"execution {execution.execution_id} paid commission in {execution.commission_currency}; statistics of "
-                f"{self.strategy!r} are kept in {self.currency}, and nothing converts between them in this version. "
-                f"Give the broker a commission in {self.currency}"
+                f"{self.strategy!r} are kept in {self.currency}, and it carries no rate. Its broker sets `rate` and "
+                "`commission_rate` where it converts; use one whose account has a path between the currencies"
             )
         self._waiting.append((execution, before, after, known_ns))
         if len(self._waiting) >= WAITING_MAX:
@@ -126,7 +127,7 @@ class PerformanceAnalyzer:
                 if type(first) is Execution:
                     number = by_broker.get((first.broker, first.instrument))
                     if number is None:
-                        number = self._open_ledger(first.broker, first.source, second)
+                        number = self._open_ledger(first.broker, first.source, second, first.rate is not None)
                     ledgers[number].add_execution(first, second, third, fourth)
                 else:
                     number = by_broker.get((third, fourth))
@@ -229,10 +230,13 @@ class PerformanceAnalyzer:
 
     # ------------------------------------------------------------------------------------------------------- inside
 
-    def _open_ledger(self, broker: str, source: BrokerSource, carried: Position) -> int:
+    def _open_ledger(
+        self, broker: str, source: BrokerSource, carried: Position, is_converted: bool = False
+    ) -> int:
         number = len(self._ledgers)
         key = LedgerKey(self.strategy, broker, source.value, carried.instrument)
-        self._ledgers.append(LedgerRecord(key, self._session, carried))
+        kind = ConvertedRecord if is_converted else LedgerRecord
+        self._ledgers.append(kind(key, self._session, carried))
         if number:  # all curves of an analyzer have cells of one width
             self._ledgers[number].curve.width_ns = self._ledgers[0].curve.width_ns
         self._by_broker[broker, carried.instrument] = number

@@ -2,21 +2,24 @@
 
 Receives: executions and the coming and going of working orders; prices from the lanes, when it has to judge.
 Gives:    cash by currency, exact; a reason that a person understands when an order is refused.
-Never:    invents money: cash changes by executions alone, by price x quantity x multiplier and the commission.
-          EXECUTION 7, 9.
+Never:    invents money: cash changes by executions, by price x quantity x multiplier and the commission, and by
+          adjustments; by nothing else.    EXECUTION 7, 9.
 
 A cash account pays a buy in the instrument's own currency, and sets the money aside while the order works; it sells
 what the strategy holds and no more. A margin account needs `initial_margin` of the value of the widest position that
 its working orders may lead to, in its base currency (the first of `cash`), and lets whatever reduces a position pass.
+Of linked orders (OCO, OUO) only one may execute whole, so the larger leg counts, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Final
 
+from tradecore.brokerage.conversion import Conversion
 from tradecore.brokerage.ledger import Ledger
+from tradecore.brokerage.linked_legs import LinkedLegs, find_leg_key
 from tradecore.domain.execution import Execution, Liquidity
 from tradecore.domain.position import Position
 from tradecore.execution.exact import to_exact
@@ -33,16 +36,32 @@ Convert = Callable[[str], Decimal | None]
 
 
 class AccountBook:
-    """One account. cash: by currency. reserved: set aside for working buys of a cash account, by currency."""
+    """One account. cash: by currency. reserved: set aside for working buys of a cash account, by currency. is_exposed:
+    something was sold short or cash owed since this was last set back, so that a price could break the margin.
+    """
 
-    def __init__(self, *, is_cash: bool, cash: dict[str, Decimal], initial_margin: Decimal, convert: Convert) -> None:
+    def __init__(
+        self,
+        *,
+        is_cash: bool,
+        cash: dict[str, Decimal],
+        initial_margin: Decimal,
+        convert: Convert,
+        now: Callable[[], int],
+        no_short: Collection[str] = (),
+    ) -> None:
+        """convert: at now. now: the instant at which the broker is, int nanoseconds. no_short: nobody lends these."""
         self.is_cash = is_cash
         self.cash = dict(cash)
         self.currency = next(iter(cash))
         self.ledgers: dict[tuple[str, str], Ledger] = {}
         self.reserved: dict[str, Decimal] = {}
+        self.is_exposed = False
         self._initial_margin = initial_margin
+        self._no_short = frozenset(no_short)
         self._convert = convert
+        self._now = now
+        self._legs = LinkedLegs()
 
     # ----------------------------------------------------------------------------------------------------- judging
 
@@ -51,11 +70,18 @@ class AccountBook:
 
         In the latter case, and for every buy of a cash account, it asks to be looked at again when it executes.
         """
-        if self.is_cash and not order.is_buy:
-            return self._find_short(order, ledger)
-        widening = _ZERO if self.is_cash else ledger.compute_widening(order)
+        if not order.is_buy and (self.is_cash or self._no_short):
+            refusal = self._find_short(order, ledger, charge)
+            if self.is_cash or refusal is not None:
+                return refusal
+        extra = self._find_extra(order) if order.is_special else order.remaining
+        widening = _ZERO if self.is_cash else ledger.compute_widening(order, extra)
         if not (self.is_cash or widening):
             return None
+        if ledger.conversion is not None:
+            refusal = ledger.conversion.find_refusal(is_buy=order.is_buy, ts=self._now())
+            if refusal is not None:
+                return refusal
         price = self._estimate_price(order, ledger)
         order.is_unchecked = self.is_cash or price is None
         if price is None:
@@ -72,34 +98,65 @@ class AccountBook:
             return self._find_unpaid(order, ledger, charge, quantity, price)
         order.is_unchecked = False
         self.release(order, ledger)
-        refusal = self._find_margin_missing(order, ledger, ledger.compute_widening(order), price)
+        widening = ledger.compute_widening(order, self._find_extra(order))
+        refusal = self._find_margin_missing(order, ledger, widening, price)
         self.reserve(order, ledger, charge)
         return refusal
 
-    def _find_short(self, order: WorkingOrder, ledger: Ledger) -> str | None:
-        free = ledger.position.quantity - ledger.open_sells
-        if order.remaining <= free:
+    def _find_short(self, order: WorkingOrder, ledger: Ledger, charge: Charge) -> str | None:
+        """Why a sale of more than is held is refused: by a cash account, and where nobody lends the instrument."""
+        if not self.is_cash and order.instrument not in self._no_short:
             return None
+        needed, conversion = self._find_extra(order), ledger.conversion
+        if conversion is not None and conversion.takes_units(conversion.find_commission_currency(is_buy=False)):
+            needed += charge(order, needed, order.price or _ZERO, _LIQUIDITY_TAKER)
+        held = ledger.position.quantity
+        if needed <= held - ledger.open_sells:
+            return None
+        why = (
+            'a cash account refuses shorts (account = "margin" allows them)'
+            if self.is_cash
+            else "the broker lends none of it (no_short)"
+        )
         return (
-            f"selling {order.remaining} {order.instrument} would be short: {order.strategy} holds "
-            f"{ledger.position.quantity}, of which {ledger.open_sells} are being sold; a cash account refuses shorts "
-            '(account = "margin" allows them)'
+            f"selling {needed} {order.instrument} would be short: {order.strategy} holds {held}, of which "
+            f"{ledger.open_sells} are being sold; {why}"
         )
 
     def _find_unpaid(
         self, order: WorkingOrder, ledger: Ledger, charge: Charge, quantity: Decimal, price: Decimal
     ) -> str | None:
-        instrument = ledger.instrument
-        currency = instrument.currency
-        needed = quantity * price * instrument.multiplier + charge(order, quantity, price, _LIQUIDITY_TAKER)
-        held = self.cash.get(currency, _ZERO)
-        reserved = self.reserved.get(currency, _ZERO) - order.reserved
-        if needed <= held - reserved:
+        currency = ledger.instrument.currency
+        needed = self._estimate_paid(order, ledger, charge, quantity, price)
+        held, reserved = self.cash.get(currency, _ZERO), self._find_reserved_beside(order, currency)
+        if needed > held - reserved:
+            return (
+                f"buying {quantity} {order.instrument} at {price} needs {needed} {currency} with commission; "
+                f"the account has {held} {currency}, of which {reserved} are set aside for other orders"
+            )
+        conversion = ledger.conversion
+        if conversion is None:
+            return None
+        paid_in = conversion.find_commission_currency(is_buy=order.is_buy)
+        if paid_in == currency or conversion.takes_units(paid_in):
+            return None
+        commission, held = charge(order, quantity, price, _LIQUIDITY_TAKER), self.cash.get(paid_in, _ZERO)
+        if commission <= held:
             return None
         return (
-            f"buying {quantity} {order.instrument} at {price} needs {needed} {currency} with commission; "
-            f"the account has {held} {currency}, of which {reserved} are set aside for other orders"
+            f"buying {quantity} {order.instrument} at {price} needs {commission} {paid_in} of commission; "
+            f"the account has {held} {paid_in}"
         )
+
+    def _estimate_paid(
+        self, order: WorkingOrder, ledger: Ledger, charge: Charge, quantity: Decimal, price: Decimal
+    ) -> Decimal:
+        """Money in the instrument's currency that a buy takes at most."""
+        instrument, conversion = ledger.instrument, ledger.conversion
+        value = quantity * price * instrument.multiplier
+        if conversion is not None and conversion.find_commission_currency(is_buy=order.is_buy) != instrument.currency:
+            return value
+        return value + charge(order, quantity, price, _LIQUIDITY_TAKER)
 
     def _find_margin_missing(
         self, order: WorkingOrder, ledger: Ledger, widening: Decimal, price: Decimal
@@ -124,21 +181,26 @@ class AccountBook:
         for currency, amount in self.cash.items():
             if amount:
                 equity += amount * self._rate(currency)
+        ts = self._find_moment()
         for ledger in self.ledgers.values():
             if ledger.position.quantity:
-                equity += ledger.find_value() * self._rate(ledger.instrument.currency)
+                equity += ledger.find_value(ts) * self._rate(ledger.instrument.currency)
         return equity
 
     def _find_used(self) -> Decimal:
         """Margin of the widest positions that are possible now, in the base currency."""
-        used = _ZERO
+        used, ts = _ZERO, self._find_moment()
         for ledger in self.ledgers.values():
             widest = ledger.compute_widest()
             if widest:
-                mark = ledger.lane.mark(1)
+                mark = ledger.find_mark(1, ts)
                 price = _ZERO if mark is None else abs(to_exact(mark))
                 used += widest * price * ledger.instrument.multiplier * self._rate(ledger.instrument.currency)
         return used * self._initial_margin
+
+    def _find_moment(self) -> int | None:
+        """The instant to read prices at: lanes that no order has just arrived at may lag behind it."""
+        return self._now() if len(self.ledgers) > 1 else None
 
     def _rate(self, currency: str) -> Decimal:
         if currency == self.currency:
@@ -160,47 +222,87 @@ class AccountBook:
 
     def reserve(self, order: WorkingOrder, ledger: Ledger, charge: Charge) -> None:
         """An order works from now on: what is left of it may execute."""
+        left = order.remaining
+        if order.is_special and (key := find_leg_key(order)) is not None:
+            left = self._legs.set_quantity(key, order, left)
         if not order.is_buy:
-            ledger.open_sells += order.remaining
+            ledger.open_sells += left
             return
-        ledger.open_buys += order.remaining
-        if not order.remaining:
-            return
-        if self.is_cash and (price := self._estimate_price(order, ledger)) is not None:
-            value = order.remaining * price * ledger.instrument.multiplier
-            order.reserved = value + charge(order, order.remaining, price, _LIQUIDITY_TAKER)
-            currency = ledger.instrument.currency
-            self.reserved[currency] = self.reserved.get(currency, _ZERO) + order.reserved
+        ledger.open_buys += left
+        if self.is_cash and order.remaining and (price := self._estimate_price(order, ledger)) is not None:
+            self._set_reserved(order, ledger, self._estimate_paid(order, ledger, charge, order.remaining, price))
 
     def release(self, order: WorkingOrder, ledger: Ledger) -> None:
         """An order stops working, with what is left of it."""
-        self._release(order, ledger, order.remaining)
-        self._set_reserved(order, ledger, _ZERO)
+        left = order.remaining
+        if order.is_special and (key := find_leg_key(order)) is not None:
+            left = -self._legs.set_quantity(key, order, _ZERO)
+        if order.is_buy:
+            ledger.open_buys -= left
+        else:
+            ledger.open_sells -= left
+        if order.reserved:
+            self._set_reserved(order, ledger, _ZERO)
 
     def apply(self, order: WorkingOrder, ledger: Ledger, execution: Execution, instant: int) -> Position:
         """Book an execution: cash, what the order still holds back, and the ledger; the position after it."""
         quantity, price = execution.quantity, execution.price
-        multiplier = ledger.instrument.multiplier
-        paid = quantity * price if multiplier == 1 else quantity * price * multiplier
-        cash, currency = self.cash, execution.commission_currency
+        instrument = ledger.instrument
+        paid = quantity * price if instrument.multiplier == 1 else quantity * price * instrument.multiplier
+        if ledger.conversion is None:
+            commission = execution.commission
+        else:
+            commission = self._pay_commission(ledger.conversion, execution)
+        cash, currency = self.cash, instrument.currency
         held = cash.get(currency, _ZERO)
-        cash[currency] = (held - paid if order.is_buy else held + paid) - execution.commission
+        cash[currency] = left = (held - paid if order.is_buy else held + paid) - commission
+        if order.is_special and (key := find_leg_key(order)) is not None:
+            quantity = -self._legs.set_quantity(key, order, order.remaining)
         if order.is_buy:
             ledger.open_buys -= quantity
         else:
             ledger.open_sells -= quantity
         if order.reserved:
-            left = order.reserved * order.remaining / (order.remaining + quantity)
-            self._set_reserved(order, ledger, left)
-        return ledger.apply(execution, instant)
+            left_part = order.reserved * order.remaining / (order.remaining + execution.quantity)
+            self._set_reserved(order, ledger, left_part)
+        after = ledger.apply(execution, instant)
+        if left < 0 or after.quantity < 0:
+            self.is_exposed = True
+        return after
 
-    def _release(self, order: WorkingOrder, ledger: Ledger, quantity: Decimal) -> None:
-        if order.is_buy:
-            ledger.open_buys -= quantity
-        else:
-            ledger.open_sells -= quantity
+    def _pay_commission(self, conversion: Conversion, execution: Execution) -> Decimal:
+        """What of the commission is paid in the instrument's currency; the rest is paid here, or taken in units."""
+        paid_in = execution.commission_currency
+        if paid_in == conversion.instrument.currency:
+            return execution.commission
+        if not conversion.takes_units(paid_in):
+            self.pay(paid_in, -execution.commission)
+        return _ZERO
+
+    def pay(self, currency: str, amount: Decimal) -> None:
+        """Money comes in, or below 0 goes out, for another reason than the value of an execution."""
+        left = self.cash[currency] = self.cash.get(currency, _ZERO) + amount
+        if left < 0:
+            self.is_exposed = True
 
     def _set_reserved(self, order: WorkingOrder, ledger: Ledger, amount: Decimal) -> None:
-        if order.reserved != amount:
-            self.reserved[ledger.instrument.currency] += amount - order.reserved
-            order.reserved = amount
+        """Set money aside for a working buy."""
+        change = amount - order.reserved
+        if order.is_special and (key := find_leg_key(order)) is not None:
+            change = self._legs.set_reserved(key, order, amount)
+        order.reserved = amount
+        currency = ledger.instrument.currency
+        self.reserved[currency] = self.reserved.get(currency, _ZERO) + change
+
+    def _find_extra(self, order: WorkingOrder) -> Decimal:
+        """How much more its side may execute once an order works that does not work yet."""
+        if order.is_special and (key := find_leg_key(order)) is not None:
+            return max(order.remaining - self._legs.find_quantity(key), _ZERO)
+        return order.remaining
+
+    def _find_reserved_beside(self, order: WorkingOrder, currency: str) -> Decimal:
+        """Money set aside for other orders than this one and those that it takes away."""
+        own = order.reserved
+        if order.is_special and (key := find_leg_key(order)) is not None:
+            own = self._legs.find_reserved(key)
+        return self.reserved.get(currency, _ZERO) - own

@@ -1,4 +1,4 @@
-"""Commission: what a venue keeps of an execution, exact, in the instrument's currency.    EXECUTION 9.
+"""Commission: what a venue keeps of an execution, exact, in the currency that its table names.    EXECUTION 9.
 
 Receives: the commission table of a broker's settings.
 Gives:    a function of order, quantity, price and liquidity; below 0 is a rebate.
@@ -6,9 +6,12 @@ Gives:    a function of order, quantity, price and liquidity; below 0 is a rebat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
+from tradecore.brokerage.conversion import find_commission_currency
 from tradecore.brokerage.settings import Commission, PerUnitCommission, RateCommission
 from tradecore.domain.execution import Liquidity
 from tradecore.domain.instrument import Instrument
@@ -21,18 +24,42 @@ _LIQUIDITY_TAKER: Final = Liquidity.TAKER
 _ZERO: Final = Decimal(0)
 
 
-def make_charge(commission: Commission, instrument: Instrument) -> Charge:
-    """The commission of one instrument, as the ExecutionEngine wants it.
+def make_charge(
+    commission: Commission, instrument: Instrument, compute_cross: Callable[[str], Decimal] | None = None
+) -> Charge:
+    """The commission of one instrument, as the ExecutionEngine wants it, in the currency that it is paid in.
 
-    rate: price x quantity x multiplier x rate. per_unit: quantity x amount, at least the minimum. fixed: the amount.
+    rate: price x quantity x multiplier x rate, of units quantity x rate. per_unit: quantity x amount, at least the
+    minimum. fixed: the amount. compute_cross: units of a currency for one of the instrument's, now; needed for a rate
+    that is paid in another currency.
     """
-    if isinstance(commission, RateCommission):
-        if not (commission.maker or commission.taker):
-            return _charge_nothing
-        return _make_rate_charge(commission.maker, commission.taker, instrument.multiplier)
+    buy, sell = (find_commission_currency(commission.currency, instrument, is_buy=is_buy) for is_buy in (True, False))
+    if buy == sell:
+        return _make_charge(commission, instrument, buy, compute_cross)
+    of_buy, of_sell = (_make_charge(commission, instrument, paid_in, compute_cross) for paid_in in (buy, sell))
+
+    def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+        return (of_buy if order.is_buy else of_sell)(order, quantity, price, liquidity)
+
+    return charge
+
+
+def _make_charge(
+    commission: Commission, instrument: Instrument, paid_in: str, compute_cross: Callable[[str], Decimal] | None
+) -> Charge:
     if isinstance(commission, PerUnitCommission):
         return _make_unit_charge(commission.amount, commission.minimum)
-    return _make_fixed_charge(commission.amount)
+    if not isinstance(commission, RateCommission):
+        return _make_fixed_charge(commission.amount)
+    if not (commission.maker or commission.taker):
+        return _charge_nothing
+    if paid_in == instrument.base_currency:
+        return _make_part_charge(commission.maker, commission.taker)
+    charge = _make_rate_charge(commission.maker, commission.taker, instrument.multiplier)
+    if paid_in == instrument.currency:
+        return charge
+    assert compute_cross is not None, "an account that pays commission in another currency has paths"
+    return _make_cross_charge(charge, partial(compute_cross, paid_in))
 
 
 def _charge_nothing(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
@@ -44,6 +71,22 @@ def _make_rate_charge(maker: Decimal, taker: Decimal, multiplier: Decimal) -> Ch
 
     def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
         return abs(price) * quantity * (taker_rate if liquidity is _LIQUIDITY_TAKER else maker_rate)
+
+    return charge
+
+
+def _make_part_charge(maker: Decimal, taker: Decimal) -> Charge:
+    """Units of what is traded."""
+
+    def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+        return quantity * (taker if liquidity is _LIQUIDITY_TAKER else maker)
+
+    return charge
+
+
+def _make_cross_charge(in_quote: Charge, compute_cross: Callable[[], Decimal]) -> Charge:
+    def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+        return in_quote(order, quantity, price, liquidity) * compute_cross()
 
     return charge
 

@@ -8,8 +8,9 @@ Never:    nets across strategies or brokers.    Spec: 5.1; EXECUTION 9, 10.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from tradecore.brokerage.lane_prices import read_price
 from tradecore.domain.execution import Execution
 from tradecore.domain.instant import MIN_NS
 from tradecore.domain.instrument import Instrument
@@ -18,6 +19,9 @@ from tradecore.engine.participant import Recorder
 from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import Lane
 from tradecore.execution.working_order import WorkingOrder
+
+if TYPE_CHECKING:
+    from tradecore.brokerage.conversion import Conversion
 
 _ZERO: Final = Decimal(0)
 
@@ -38,6 +42,9 @@ class Ledger:
         "recorder",
         "strategy",
     )
+
+    conversion: Conversion | None = None
+    """Where its money is not the account's, or its commission not its own: see ConvertedLedger."""
 
     def __init__(self, strategy: str, instrument: Instrument, lane: Lane, recorder: Recorder) -> None:
         self.strategy, self.instrument, self.lane, self.recorder = strategy, instrument, lane, recorder
@@ -93,20 +100,29 @@ class Ledger:
         up, down = held + self.open_buys, self.open_sells - held
         return max(down, up)
 
-    def compute_widening(self, order: WorkingOrder) -> Decimal:
-        """How much an order that does not work yet would widen that; 0 for what only reduces."""
+    def compute_widening(self, order: WorkingOrder, quantity: Decimal) -> Decimal:
+        """How much that much more on an order's side would widen it; 0 for what only reduces."""
         held = self.position.quantity
         up, down = held + self.open_buys, self.open_sells - held
-        wider = (up if order.is_buy else down) + order.remaining
+        wider = (up if order.is_buy else down) + quantity
         widest = max(down, up)
         return wider - widest if wider > widest else _ZERO
 
-    def find_value(self) -> Decimal:
-        """Value of what is held at the present mark, signed, in the instrument's currency; at cost before any mark."""
+    def find_mark(self, sign: int, ts: int | None = None) -> float | None:
+        """What a holding of this sign is valued at, None before any price. ts: now, where the lane may lag behind; it
+        does not while its own orders are judged.
+        """
+        return self.lane.mark(sign) if ts is None else read_price(self.lane, sign, ts)
+
+    def find_value(self, ts: int | None = None) -> Decimal:
+        """Value of what is held at the present mark, signed, in the instrument's currency; at cost before any mark.
+
+        ts: see find_mark.
+        """
         quantity = self.position.quantity
         if not quantity:
             return _ZERO
-        price = self.lane.mark(1 if quantity > 0 else -1)
+        price = self.find_mark(1 if quantity > 0 else -1, ts)
         if price is None:
             return self.position.cost
         return quantity * to_exact(price) * self.instrument.multiplier

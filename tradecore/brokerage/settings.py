@@ -16,12 +16,16 @@ from tradecore.domain.delay_law import ConstantDelay, DelayLaw
 
 NO_DELAY: Final = ConstantDelay()
 
+# currency of a commission: "quote" is what the instrument is priced in, "base" what a unit of it is (taken from what
+# was traded), "received" what the execution brings in (bought: base, sold: quote), else a currency such as "BNB".
+
 
 class RateCommission(msgspec.Struct, frozen=True, tag="rate", forbid_unknown_fields=True):
     """A fraction of the value executed: 0.0005 = 5 basis points. Below 0 is a rebate."""
 
     maker: Decimal = Decimal(0)
     taker: Decimal = Decimal(0)
+    currency: str = "quote"
 
 
 class PerUnitCommission(msgspec.Struct, frozen=True, tag="per_unit", forbid_unknown_fields=True):
@@ -29,12 +33,14 @@ class PerUnitCommission(msgspec.Struct, frozen=True, tag="per_unit", forbid_unkn
 
     amount: Decimal = Decimal(0)
     minimum: Decimal = Decimal(0)
+    currency: str = "quote"
 
 
 class FixedCommission(msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fields=True):
     """Money per execution, whatever its size."""
 
     amount: Decimal = Decimal(0)
+    currency: str = "quote"
 
 
 Commission = RateCommission | PerUnitCommission | FixedCommission
@@ -80,9 +86,10 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
     """A [brokers.NAME] table with type = "simulated".
 
     account: "cash" refuses shorts and what the cash does not pay; "margin" allows both up to initial_margin (fraction
-    of the position's value that equity must cover). cash: initial money by currency. match_on: match source by
-    instrument, overriding the choice of EXECUTION 3 ("depth", "quote", "trade", "trade_queue", "bar_bid_ask", "bar").
-    spread: by instrument, price units, where only trades, or one side's bars, are there.
+    of the position's value that equity must cover). no_short: instruments that nobody lends. cash: initial money by
+    currency, the account's own first. match_on: match source by instrument, overriding the choice of EXECUTION 3
+    ("depth", "quote", "trade", "trade_queue", "bar_bid_ask", "bar"). spread: by instrument, price units, where only
+    trades, or one side's bars, are there.
 
     contingency: who holds a group of orders: "client", we, by reports and commands that take their time; "venue", the
     broker, at once (EXECUTION 8).
@@ -91,6 +98,7 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
     account: Literal["cash", "margin"]
     cash: dict[str, Decimal]
     initial_margin: Decimal = Decimal("0.5")
+    no_short: tuple[str, ...] = ()
     commission: Commission = RateCommission()
     slippage: Slippage = TickSlippage()
     latency: Latency = Latency()

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -21,6 +22,8 @@ from msgspec.structs import replace
 
 from tradecore.brokerage.account_book import AccountBook
 from tradecore.brokerage.commission import make_charge
+from tradecore.brokerage.conversion import COMMISSION_WORDS, Conversion, find_commission_mistake, is_plain
+from tradecore.brokerage.converted_ledger import ConvertedLedger
 from tradecore.brokerage.currency_paths import CurrencyPaths
 from tradecore.brokerage.ledger import Ledger
 from tradecore.brokerage.order_check import check_order, check_terms, check_update
@@ -102,14 +105,17 @@ class SimulatedBroker:
             cash=settings.cash,
             initial_margin=settings.initial_margin,
             convert=self._find_rate,
+            now=self._get_instant,
+            no_short=settings.no_short,
         )
-        self._paths: CurrencyPaths | None = None
+        self._paths = CurrencyPaths(self._book.currency, ())
         self._instruments: dict[str, Instrument] = {}
         self._known: dict[str, Instrument] = {}
         self._more_may_come = False
         self._sources: dict[str, MatchSource] = {}
         self._without_source: dict[str, str] = {}
         self._charges: dict[str, Charge] = {}
+        self._payable: set[str] = set()
         self._recorders: dict[str, Recorder] = {}
         self._reports: list[BrokerReport] = []  # due since the instant at which they were made
         self._delayed_reports = ReportQueue()
@@ -162,6 +168,10 @@ class SimulatedBroker:
             if name not in instruments:
                 raise UnknownInstrument(name, list(instruments))
             instrument = instruments[name]
+            mistake = find_commission_mistake(self.settings.commission.currency, instrument)
+            if mistake is not None:
+                mistakes.append(mistake)
+                continue
             wanted = self.settings.match_on.get(name)
             chosen = choose_match_source(candidates[name], wanted, self.settings.spread.get(name))
             self._instruments[name] = instrument
@@ -180,7 +190,7 @@ class SimulatedBroker:
             raise ConfigError(f"broker {self.name!r}", mistakes)
 
     def _open(self, instrument: Instrument, chosen: MatchSource) -> None:
-        charge = make_charge(self.settings.commission, instrument)
+        charge = self._make_charge(instrument)
         slippage = make_lane_slippage(self.settings.slippage, instrument, self._seed)
         self._engine.open_lane(instrument, chosen, charge, **slippage)
         for ledger in self._book.ledgers.values():
@@ -191,20 +201,40 @@ class SimulatedBroker:
         self._without_source.pop(instrument.id, None)
 
     def _list_missing_paths(self) -> list[str]:
-        currency = self._book.currency
-        self._paths = CurrencyPaths(currency, self._engine.lanes.values())
-        if self._book.is_cash:
-            return []
-        needed = {self._instruments[name].currency for name in self._sources} | set(self._book.cash)
-        return [
-            f"no instrument that is read converts {other} into {currency}, the account's currency; add one of them "
-            "to the run (its base_currency set), or give the account cash in one currency only"
-            for other in sorted(needed)
-            if not self._paths.has_path(other)
-        ]
+        currency, paid_in = self._book.currency, self.settings.commission.currency
+        self._paths = CurrencyPaths(currency, self._engine.lanes.values(), self._paths)
+        needed = {self._instruments[name].currency for name in self._sources}
+        if not self._book.is_cash:
+            needed |= set(self._book.cash)
+        if self._sources and paid_in not in COMMISSION_WORDS:
+            needed.add(paid_in)
+        return [self._say_no_path(other) for other in sorted(needed) if not self._paths.has_path(other)]
+
+    def _say_no_path(self, currency: str) -> str:
+        own = self._book.currency
+        return (
+            f"no instrument that is read converts {currency} into {own}, the account's currency, directly or over one "
+            f"other; add one to the run whose base_currency is {currency} and whose currency is {own}, or the other "
+            "way round, or give the account cash in one currency only"
+        )
 
     def _find_rate(self, currency: str) -> Decimal | None:
-        return None if self._paths is None else self._paths.find_rate(currency)
+        return self._paths.find_rate(currency, self._instant)
+
+    def _find_rate_at(self, currency: str, ts: int) -> Decimal | None:
+        return self._paths.find_rate(currency, ts)
+
+    def _get_instant(self) -> int:
+        return self._instant
+
+    def _make_charge(self, instrument: Instrument) -> Charge:
+        return make_charge(self.settings.commission, instrument, partial(self._compute_cross, instrument))
+
+    def _make_conversion(self, instrument: Instrument) -> Conversion:
+        return Conversion(instrument, self._book.currency, self.settings.commission.currency, self._find_rate_at)
+
+    def _compute_cross(self, instrument: Instrument, currency: str) -> Decimal:
+        return self._make_conversion(instrument).compute_cross(currency, self._instant)
 
     @property
     def match_sources(self) -> dict[str, str]:
@@ -225,6 +255,20 @@ class SimulatedBroker:
     def check_order(self, order: Order) -> None:
         """What is wrong with an order at any time, so that it raises at the user's call. Raises: InvalidOrder."""
         check_terms(order, self._timeline.now)
+        if order.instrument not in self._payable:
+            self._check_payable(order.instrument)
+
+    def _check_payable(self, name: str) -> None:
+        """Whether money of an instrument can be booked here; once it can, it always can. Raises: InvalidOrder."""
+        instrument = self._known.get(name)
+        if instrument is None:
+            return  # judged when it takes effect: its series may still show themselves
+        mistake = find_commission_mistake(self.settings.commission.currency, instrument)
+        if mistake is None and not (self._more_may_come or self._paths.has_path(instrument.currency)):
+            mistake = self._say_no_path(instrument.currency)
+        if mistake is not None:
+            raise InvalidOrder(f"broker {self.name!r}: {mistake}")
+        self._payable.add(name)
 
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
@@ -317,9 +361,9 @@ class SimulatedBroker:
 
     # -------------------------------------------------------------------------------------------------------- the run
 
-    def load(self, kind: str, name: str, events: Sequence[Any]) -> None:
-        """Events of the next window of a match source series, in order of ts_event."""
-        self._engine.load(kind, name, events)
+    def load(self, kind: str, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
+        """Events of the next window of a match source series, in order of ts_event, or of arrival (DESIGN 4)."""
+        self._engine.load(kind, name, events, by_arrival=by_arrival)
         self._refresh_due()
 
     def advance(self, ts: int) -> None:
@@ -361,13 +405,22 @@ class SimulatedBroker:
             lane.take_until(ts)
         for ledger in self._book.ledgers.values():
             if ledger.lane.last is not None:
-                ledger.record_marks(min(ts, ledger.lane.last.ts_event), ledger.position.quantity)
+                ledger.record_marks(min(ts, ledger.lane.last_ns), ledger.position.quantity)
 
     def end_window(self, mark: int) -> None:
         """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
         self.value(mark - 1)
+        if self._paths.is_used:
+            self._record_converted(mark - 1)
+            self._paths.end_window()
         self._engine.end_window()
         self._refresh_due()
+
+    def _record_converted(self, ts: int) -> None:
+        """Marks in another currency are taken while the rates of the window are there."""
+        for ledger in self._book.ledgers.values():
+            if ledger.conversion is not None:
+                ledger.record_marks(ts, ledger.position.quantity)
 
     def finish(self, ts: int) -> None:
         """The run ended at this instant: what waits for a bar takes effect, what is held gets a last mark.
@@ -433,7 +486,7 @@ class SimulatedBroker:
         if instrument is None or not self._more_may_come or name in self._without_source:
             return None
         self._instruments[name] = instrument
-        self._charges[name] = make_charge(self.settings.commission, instrument)
+        self._charges[name] = self._make_charge(instrument)
         return self._engine.open_waiting_lane(instrument, self._charges[name])
 
     def _reject_waiting(self, name: str, reason: str) -> None:
@@ -534,9 +587,13 @@ class SimulatedBroker:
         key = (order.strategy, order.instrument)
         ledger = self._book.ledgers.get(key)
         if ledger is None:
-            instrument = self._instruments[order.instrument]
-            lane = self._engine.lanes[order.instrument]
-            ledger = self._book.ledgers[key] = Ledger(order.strategy, instrument, lane, self._recorders[order.strategy])
+            instrument, recorder = self._instruments[order.instrument], self._recorders[order.strategy]
+            place = (order.strategy, instrument, self._engine.lanes[order.instrument], recorder)
+            if is_plain(instrument, self._book.currency, self.settings.commission.currency):
+                ledger = Ledger(*place)
+            else:
+                ledger = ConvertedLedger(*place, self._make_conversion(instrument))
+            self._book.ledgers[key] = ledger
         return ledger
 
     # --------------------------------------------------------------------- called by the engine (ExecutionListener)
@@ -548,7 +605,10 @@ class SimulatedBroker:
 
     def on_execution(self, order: WorkingOrder, execution: Execution) -> None:
         """See ExecutionListener."""
-        after = self._book.apply(order, order.ledger, execution, self._instant)
+        ledger: Ledger = order.ledger
+        if ledger.conversion is not None:
+            execution = ledger.conversion.complete(execution, self._instant)
+        after = self._book.apply(order, ledger, execution, self._instant)
         self._publish(order, order.snapshot(self.name, execution.ts_event), execution, after)
 
     def on_order_changed(self, order: WorkingOrder, ts_event: int) -> None:

@@ -26,13 +26,17 @@ class Liquidity(Enum):
     TAKER = "TAKER"
 
 
-class Execution(msgspec.Struct, frozen=True, gc=False):
+class Execution(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One execution. Amounts and prices are exact.
 
     execution_id: order id and counter. quantity > 0 beside side. price per unit. commission: money paid (below 0: a
     rebate) in commission_currency. ts_event: when it happened at the venue, int nanoseconds. matched_on: what it was
     matched against ("bar", "bar_bid_ask", "quote", "trade", "depth", or the venue's word). slippage: price given up
     against the matched price, per unit, >= 0.
+
+    rate: units of the account's currency for one of the instrument's, commission_rate: for one of the commission's,
+    both when it became known; None where all three are one currency. Commission in the instrument's base currency is in
+    units of what is traded, and was taken from them.
     """
 
     execution_id: str
@@ -50,6 +54,8 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     matched_on: str
     ts_event: int
     slippage: Decimal = Decimal(0)
+    rate: Decimal | None = None
+    commission_rate: Decimal | None = None
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -52,6 +52,8 @@ class OrderDesk:
         self._broker = default_broker
         self._money = money
         self._currency = currency
+        # Their accounts are in the record's own currency, and they convert what is not.
+        self._converting = {name for name in brokers if money.get_currency(name) == currency}
         self.is_open = True
         self._orders: dict[str, Order] = {}
         self._finished: dict[str, Order] = {}
@@ -79,18 +81,25 @@ class OrderDesk:
             raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
         broker = self.brokers.get(broker_name or self._broker or "") or self._get_broker(broker_name)
         instrument = self._instruments.get(order.instrument) or self.instrument(order.instrument)
-        if instrument.currency != self._currency:
-            raise InvalidOrder(
-                f"{instrument.id} is priced in {instrument.currency}, the account of {self.name!r} in "
-                f"{self._currency}; this version does not convert between currencies. "
-                f"Give the strategy a broker whose cash is in {instrument.currency}"
-            )
+        if broker.name not in self._converting:
+            self._check_currency(broker.name, instrument)
         order.round_to(instrument)
         self._engine.check_in_turn("submit_order")
         check = getattr(broker, "check_order", None)
         if check is not None:
             check(order)
         return broker
+
+    def _check_currency(self, broker: str, instrument: Instrument) -> None:
+        """Whether executions there can be in this strategy's record, which has one currency. Raises: InvalidOrder."""
+        of_account = self._money.get_currency(broker)
+        met = instrument.currency if of_account is None else of_account
+        if met != self._currency:
+            what = f"{instrument.id} is priced" if of_account is None else f"the account of broker {broker!r} is"
+            raise InvalidOrder(
+                f"{what} in {met}, the statistics of {self.name!r} are in {self._currency}, and broker {broker!r} does "
+                f"not convert between them; use a broker whose cash begins with {self._currency}"
+            )
 
     def cancel_order(self, order: Order) -> None:
         """Ask the order's broker to cancel it."""

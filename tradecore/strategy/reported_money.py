@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 from tradecore.domain.account import Account
 from tradecore.domain.execution import Execution
 from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import OrderSide
 from tradecore.domain.position import Position
 
+_SIDE_BUY: Final = OrderSide.BUY
 _ZERO = Decimal(0)
 
 FOLD_AT = 1_000
@@ -52,12 +55,17 @@ class ReportedMoney:
             else:
                 self._positions[key] = after
             cash = self._cash.setdefault(execution.broker, {})
-            currency = self._instruments[execution.instrument].currency
-            value = execution.signed_quantity * execution.price * after.multiplier
-            cash[currency] = cash.get(currency, _ZERO) - value
-            if execution.commission:
-                paid_in = execution.commission_currency
+            instrument = self._instruments[execution.instrument]
+            value = execution.quantity * execution.price * after.multiplier
+            currency = instrument.currency
+            cash[currency] = cash.get(currency, _ZERO) + (-value if execution.side is _SIDE_BUY else value)
+            paid_in = execution.commission_currency
+            if execution.commission and paid_in != instrument.base_currency:  # that is taken from what is traded
                 cash[paid_in] = cash.get(paid_in, _ZERO) - execution.commission
+
+    def get_currency(self, broker: str) -> str | None:
+        """The account's own currency, the first of its cash; None of a broker that was not opened here."""
+        return next(iter(self._cash.get(broker, ())), None)
 
     def account(self, broker: str) -> Account:
         """The account as reported, to all strategies together."""
