@@ -195,7 +195,7 @@ def test_a_plan_shows_what_would_be_stored(tmp_path: Path) -> None:
     log = write_log(tmp_path / "log.jsonl", (0, trade(1, 0)), (1, quote(2, 1)))
     plan = plan_import(log, open_files=open_log_readers)
     assert plan.is_ready
-    assert [(file.kind, file.series) for file in plan.files] == [("quote_tick", BTC), ("trade_tick", BTC)]
+    assert [file.series for file in plan.files] == [f"quote_tick {BTC}", f"trade_tick {BTC}"]
     assert [len(file.events) for file in plan.files] == [1, 1]
 
 

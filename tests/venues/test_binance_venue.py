@@ -52,10 +52,10 @@ class TestBinanceVenue(VenueStageSuite):
 
     @on_virtual_time
     async def test_the_past_of_bars_ends_with_the_last_closed_one_and_is_complete_and_checked(self) -> None:
-        """1,505 minutes and a half: two pages, 1,505 bars; the open one is not among them."""
+        """1,005 minutes and a half: two pages, 1,005 bars; the open one is not among them."""
         async with self.stage(subscribe=False) as stage:
             start = running_clock().wall_ns() // MINUTE_NS * MINUTE_NS
-            for number in range(1, 1_506):
+            for number in range(1, 1_006):
                 await stage.skin.publish_trade(number, is_said=False)
                 await anyio.sleep(60)
             await anyio.sleep(30)
@@ -63,7 +63,7 @@ class TestBinanceVenue(VenueStageSuite):
             pages = [page async for page in stage.venue.read_history(BARS, start=start, end=now + MINUTE_NS)]
             assert len(pages) == 2
             bars = [bar for page in pages for bar in page]
-            assert [bar.ts_event for bar in bars] == [start + count * MINUTE_NS for count in range(1, 1_506)]
+            assert [bar.ts_event for bar in bars] == [start + count * MINUTE_NS for count in range(1, 1_006)]
             assert [bar.close for bar in bars] == [trade.price for trade in stage.skin.trades]
             part = [
                 bar

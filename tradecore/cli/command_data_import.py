@@ -189,7 +189,7 @@ def _format_plan(plan: ImportPlan) -> str:
 def _format_file_plan(file: FilePlan) -> list[str]:
     lines = [
         f"{file.path}: {file.layout}",
-        f"  series  {file.kind or '?'} {file.series or '?'}",
+        f"  series  {file.series or file.kind or '?'}",
         f"  time    {file.time}",
         *(f"  column  {use.position}: {use.name} -> {use.role}" for use in file.columns),
     ]

@@ -152,7 +152,7 @@ class FrameLogReader:
         except InvalidName as error:
             refused.append(str(error))
         self.missing = tuple(refused)
-        self.series_text: str | None = self._instrument
+        self.series_text: str | None = f"{kind} {self._instrument}"
         self.time_text = "the venue's own times; receive times are the recorder's"
         self.notes = self._write_notes(survey)
 

@@ -5,6 +5,7 @@ Written from VENUES 4.1, not from the adapter: both sharing an error would hide 
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import msgspec
@@ -129,18 +130,24 @@ class ScriptedBinance(ScriptedVenue):
         first = self.trades[0].ts_event // 1_000 // MINUTE_US * MINUTE_US
         first = max(first, -(-params["startTime"] // MINUTE_US) * MINUTE_US)
         last = min(params["endTime"], self.now_ns() // 1_000) // MINUTE_US * MINUTE_US
-        return [self._kline(opening) for opening in range(first, last + 1, MINUTE_US)][: params["limit"]]
-
-    def _kline(self, opening: int) -> list[Any]:
-        before = [trade.price for trade in self.trades if trade.ts_event // 1_000 < opening]
-        inside = [trade for trade in self.trades if opening <= trade.ts_event // 1_000 < opening + MINUTE_US]
-        prices = [trade.price for trade in inside] or before[-1:]
-        volume = 0.0
-        for trade in inside:
-            volume += trade.size
-        o, h, low, c = (f"{price:.8f}" for price in (prices[0], max(prices), min(prices), prices[-1]))
-        return [opening, o, h, low, c, f"{volume:.8f}", opening + MINUTE_US - 1, "0", len(inside), "0", "0", "0"]
+        by_minute: dict[int, list[PublishedTrade]] = {}
+        for trade in self.trades:
+            by_minute.setdefault(trade.ts_event // 1_000 // MINUTE_US * MINUTE_US, []).append(trade)
+        rows: list[list[Any]] = []
+        close = next((part[-1].price for at, part in reversed(by_minute.items()) if at < first), 0.0)
+        for opening in range(first, last + 1, MINUTE_US)[: params["limit"]]:
+            rows.append(_make_kline(opening, by_minute.get(opening, []), close))
+            close = float(rows[-1][4])
+        return rows
 
     def _depth(self, _params: dict[str, Any]) -> Any:
         last, bids, asks = self.book
         return {"lastUpdateId": last, "bids": bids, "asks": asks}
+
+
+def _make_kline(opening: int, trades: list[PublishedTrade], close_before: float) -> list[Any]:
+    """The twelve elements of a kline; an empty one repeats the close before it."""
+    prices = [trade.price for trade in trades] or [close_before]
+    volume = math.fsum(trade.size for trade in trades)
+    o, h, low, c = (f"{price:.8f}" for price in (prices[0], max(prices), min(prices), prices[-1]))
+    return [opening, o, h, low, c, f"{volume:.8f}", opening + MINUTE_US - 1, "0", len(trades), "0", "0", "0"]
