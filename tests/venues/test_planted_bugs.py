@@ -11,12 +11,12 @@ from _pytest.outcomes import Failed
 
 from tradecore.domain.clock import Clock
 from tradecore.domain.feed_state import FeedState
+from tradecore.domain.stream import Stream
 from tradecore.testing.market_data_venue_contract import MarketDataVenueContract
 from tradecore.testing.scripted_binance import ScriptedBinance
 from tradecore.testing.venue_connection_contract import VenueConnectionContract
 from tradecore.testing.virtual_run import run_virtual
 from tradecore.venues import binance_codec, handshake
-from tradecore.venues.feed_dialect import Answer
 from tradecore.venues.feed_link import FeedLink
 from tradecore.venues.feed_session import FeedSession
 from tradecore.venues.frame_quarantine import FrameQuarantine
@@ -51,11 +51,12 @@ def no_resubscription(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_acknowledgement(patch: pytest.MonkeyPatch) -> None:
-    async def believe(self: FeedLink, request: Any) -> Any:
-        await self._send(request.frame)
-        return Answer(request.number)
+    async def believe(self: FeedSession, stream: Stream) -> None:
+        link = await self._wait_for_link()
+        (request,) = self._dialect.encode_subscribe([stream])
+        await link._send(request.frame)
 
-    patch.setattr(FeedLink, "ask", believe)
+    patch.setattr(FeedSession, "_ask_until_answered", believe)
 
 
 def back_off_without_uptime(patch: pytest.MonkeyPatch) -> None:
