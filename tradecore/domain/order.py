@@ -124,12 +124,10 @@ class Order:
 
     def _set_prices(self, price: Number | None, stop_price: Number | None) -> None:
         order_type, instrument = self._order_type, self._instrument
-        wants_price, wants_stop = order_type in PRICED_TYPES, order_type in STOPPED_TYPES
-        for name, value, wanted in (("price", price, wants_price), ("stop_price", stop_price, wants_stop)):
-            if wanted and value is None:
-                raise InvalidOrder(f"a {order_type.value} order for {instrument} needs a {name}")
-            if not wanted and value is not None:
-                raise InvalidOrder(f"a {order_type.value} order for {instrument} takes no {name}, got {value!r}")
+        for name, value, types in (("price", price, PRICED_TYPES), ("stop_price", stop_price, STOPPED_TYPES)):
+            if (value is not None) is not (order_type in types):
+                wrong = f"needs a {name}" if value is None else f"takes no {name}, got {value!r}"
+                raise InvalidOrder(f"a {order_type.value} order for {instrument} {wrong}")
         if price is not None:
             self._price = to_decimal(price, "price")
         if stop_price is not None:
@@ -335,9 +333,10 @@ class Order:
                     f"quantity {quantity!r} of an order for {self._instrument} is less than "
                     f"one quantity_increment {instrument.quantity_increment}"
                 )
-        if price is not None:
+        increment = instrument.price_increment
+        if price is not None and self._price % increment:  # type: ignore[operator]
             self._price = instrument.price(price)
-        if stop_price is not None:
+        if stop_price is not None and self._stop_price % increment:  # type: ignore[operator]
             self._stop_price = instrument.price(stop_price)
         if self._typed_trailing is not None:
             self._terms = replace(self._terms, trailing=Trailing.make(self._typed_trailing, instrument))

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
-from operator import length_hint
+from operator import attrgetter, length_hint
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -28,6 +28,7 @@ from anyio.lowlevel import checkpoint
 
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import Order
 from tradecore.domain.phase import Phase, PhaseChanged
 from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
 from tradecore.engine.command import Command
@@ -53,6 +54,8 @@ ROUNDS_LIMIT: Final = 1_000
 
 CLOSING_S: Final = 5.0
 """Seconds that closing feeds and brokers may take after a run, however it ended."""
+
+_STRATEGY_OF: Final = attrgetter("strategy")
 
 _PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
 _EXAMPLES: Final = _PACKAGE + "examples" + os.sep
@@ -138,7 +141,6 @@ class TradingEngine:
         self._subscriptions = Subscriptions()
         self._progress = progress
         self._given: list[Command] = []
-        self._sequence = 0
         self._due = NEVER
         self._mark = 0
         self._late: list[tuple[Any, ...]] = []
@@ -169,13 +171,13 @@ class TradingEngine:
         Raises: EngineStateError outside a callback.
         """
         self.check_in_turn(label)
-        self._sequence += 1
-        self._given.append(Command(strategy, self._sequence, label, False, carry_out))
+        self._given.append(Command(strategy, label, False, carry_out))
 
-    def note_order(self, strategy: str, label: str, carry_out: Callable[[], Any]) -> None:
+    def note_order(
+        self, strategy: str, label: str, carry_out: Callable[..., Awaitable[None]], order: Order | None = None
+    ) -> None:
         """Note a command for a broker, which `check_in_turn` let pass; it is carried out in this turn."""
-        self._sequence += 1
-        self._given.append(Command(strategy, self._sequence, label, True, carry_out))
+        self._given.append(Command(strategy, label, True, carry_out, order))
 
     def check_in_turn(self, label: str) -> None:
         """Raises EngineStateError unless one of the engine's callbacks is running, in its own task."""
@@ -488,11 +490,15 @@ class TradingEngine:
                 return
             given = self._given[:]
             self._given.clear()
-            if len(given) > 1:
-                given.sort(key=lambda command: (command.strategy, command.sequence))
+            if len(given) > 1 and len(self._strategies) > 1:
+                given.sort(key=_STRATEGY_OF)  # stable: of one strategy in the order in which they were given
             for command in given:
+                order = command.order
                 try:
-                    await command.carry_out()
+                    if order is None:
+                        await command.carry_out()
+                    elif not order.is_finished:
+                        await command.carry_out(order)
                 except (DataMissing, FeedError, RunFolderError, StorageError):
                     raise  # not the strategy's: what cannot be read or kept ends the run, whoever asked for it
                 except Exception as error:  # a command's error is its strategy's

@@ -1,6 +1,7 @@
 """Lane: one instrument at the venue: the events of its match source, and the orders that work on it.
 
-Receives: events of the match source, window by window, in order of event time; orders when they take effect.
+Receives: events of the match source, window by window, in order of the run's timeline: event time for imported history,
+          arrival for live and recorded events; orders when they take effect.
 Gives:    executions, triggers and withdrawals, to the Venue; `due_ns`, the next instant at which it has to be asked.
 Never:    looks at an event before its instant, and touches none one by one while no order works: what stands at an
           instant is found by bisection. Nothing here knows money.    Spec: 5.2; EXECUTION 2, 3, 7.
@@ -11,7 +12,7 @@ QuoteLane, DepthLane, TradeLane and BarLane say how orders meet their kind of ev
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, Decimal
 from operator import attrgetter
 from typing import Any, Final, Protocol
@@ -26,6 +27,7 @@ from tradecore.execution.order_refusal import find_refusal
 from tradecore.execution.room import Room
 from tradecore.execution.synthetic_depth import SyntheticDepth
 from tradecore.execution.taker_price import TakerPrice
+from tradecore.execution.taking_levels import take_down
 from tradecore.execution.working_order import (
     LIMIT,
     NOWHERE,
@@ -43,6 +45,7 @@ _TIF_FOK: Final = TimeInForce.FOK
 
 NEVER: Final = MAX_NS
 TIME_OF: Final = attrgetter("ts_event")
+ARRIVAL_OF: Final = attrgetter("ts_received")
 CLOSE_OF: Final = attrgetter("close")
 ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
@@ -84,7 +87,7 @@ class Lane:
     matched_on: word on every Execution. taken: number of loaded events that have happened. last: the newest of them,
     kept over windows. due_ns: next instant with something to match, NEVER without. uncapped: executions on events that
     gave no size, counted for the report. hours: of trading, None where the market never closes. depth: the
-    slippage model "depth", None with another.
+    slippage model "depth", None with another. time_of: when an event of the newest load happens on the run's timeline.
     """
 
     matched_on = ""
@@ -103,6 +106,7 @@ class Lane:
         self.stops: list[WorkingOrder] = []
         self.limits: list[WorkingOrder] = []
         self.events: Sequence[Any] = ()
+        self.time_of: Callable[[Any], int] = TIME_OF
         self._times: list[int] | None = None
         self.taken = 0
         self.last: Any = None
@@ -116,21 +120,35 @@ class Lane:
 
     # -------------------------------------------------------------------------------------------------------- events
 
-    def load(self, name: str, events: Sequence[Any]) -> None:
-        """Events of the next window, or more of this one; `name` tells the two series of a pair apart."""
+    def load(self, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
+        """Events of the next window, or more of this one; `name` tells the two series of a pair apart.
+
+        by_arrival: they are live or recorded, and happen when they arrive; imported history at its event time.
+        """
         if self.hours is not None and not self.spans_time:
             events = self.hours.keep_open(events)
-        self.events = [*self.events, *events] if self.events else events
-        self._times = None
+        before = self.times if self.events else []
+        self.time_of = ARRIVAL_OF if by_arrival else TIME_OF
+        self._times = [*before, *self.read_times(events)] if before or by_arrival else None
+        self.events = [*self.events, *events] if before else events
         self.rescan()
 
     @property
     def times(self) -> list[int]:
-        """Event times of the loaded events, read off once per window, where anything has to be looked up in it."""
+        """Instants of the loaded events, read off once per window, where anything has to be looked up in it."""
         times = self._times
         if times is None:
-            times = self._times = list(map(TIME_OF, self.events))
+            times = self._times = self.read_times(self.events)
         return times
+
+    def read_times(self, events: Sequence[Any]) -> list[int]:
+        """When these events, the newest loaded ones, happen on the run's timeline."""
+        return list(map(self.time_of, events))
+
+    @property
+    def last_ns(self) -> int:
+        """Instant of the newest event that has happened; only asked once there is one."""
+        return self.time_of(self.last)
 
     def take_until(self, ts: int) -> None:
         """What happened by this instant becomes what stands; only called where none of it can execute anything."""
@@ -169,22 +187,25 @@ class Lane:
 
     def _scan(self) -> None:
         """Set due_ns to the next event worth asking about, looking no further than one chunk ahead."""
-        events, start = self.events, self._scanned
+        events, times, start = self.events, self._times, self._scanned
         if start >= len(events) or not (self.takers or self.stops or self.limits):
             self.due_ns = NEVER
             return
         if self._wants_every_event():
-            self.due_ns = events[start].ts_event
+            self.due_ns = events[start].ts_event if times is None else times[start]
             return
         stop = min(start + self._chunk, len(events))
         hit = self.find_hit(start, stop)
         if hit >= 0:
             self._scanned = hit
-            self.due_ns = events[hit].ts_event
+            self.due_ns = events[hit].ts_event if times is None else times[hit]
             return
         self._scanned = stop
         self._chunk = min(self._chunk * 2, _CHUNK_MOST)
-        self.due_ns = events[stop - 1].ts_event if stop < len(events) else NEVER
+        if stop == len(events):
+            self.due_ns = NEVER
+        else:
+            self.due_ns = events[stop - 1].ts_event if times is None else times[stop - 1]
 
     def _wants_every_event(self) -> bool:
         """Whether the very next event has to be looked at."""
@@ -194,10 +215,10 @@ class Lane:
 
     def match(self, ts: int) -> None:
         """Let the events of this instant meet the orders; called with ts = due_ns."""
-        events, at = self.events, self._scanned
+        events, times, at = self.events, self._times, self._scanned
         if at > self.taken:
             self._pass(at)  # up to here nothing could execute
-        if at < len(events) and events[at].ts_event <= ts:
+        if at < len(events) and (events[at].ts_event if times is None else times[at]) <= ts:
             self._pass(at + 1)
             self.match_at(at, ts)
             self.rescan()
@@ -332,60 +353,12 @@ class Lane:
     def take(self, order: WorkingOrder, found: Decimal, quantity: Decimal, ts: int) -> Decimal:
         """Execute a taker at a matched market price. What executed: 0 when it was withdrawn instead."""
         if self.depth is not None:
-            return self._take_down(order, found, quantity, ts, self.depth)
+            return take_down(self, order, found, quantity, ts, self.depth)
         price = self.taker_price.after(found, order.sign, order.price)
         if self.limits and not self.clear_own(order, price, ts):
             return ZERO
         slippage = ZERO if price is found else abs(price - found)
         return quantity if self.venue.execute(order, quantity, price, ts, _LIQUIDITY_TAKER, slippage) else ZERO
-
-    def _take_down(
-        self, order: WorkingOrder, found: Decimal, quantity: Decimal, ts: int, depth: SyntheticDepth
-    ) -> Decimal:
-        """Execute a taker down the levels that the slippage model puts below a record."""
-        moment = self.last.ts_event
-        levels = depth.list_levels(found, order.sign, moment)
-        done = ZERO
-        for _, part in self.take_levels(order, levels, quantity, ts):
-            done += part
-        if done:
-            depth.take(found, order.sign, moment, done)
-        return done
-
-    def take_levels(
-        self, order: WorkingOrder, levels: Iterable[tuple[Decimal, Decimal]], quantity: Decimal, ts: int
-    ) -> list[tuple[Decimal, Decimal]]:
-        """Execute a taker down a book, an Execution for each level; (price, amount) of those that gave something.
-
-        levels: exact price and what is there, best first. It stops at the order's limit; a FOK order: all or nothing.
-        """
-        plan, left = [], quantity
-        best: Decimal | None = None
-        for level, there in levels:
-            best = level if best is None else best
-            limit = order.price_f
-            if limit is not None and not self.taker_price.is_within(float(level), order.sign, limit):
-                break
-            part = left if left <= there else there // self._increment * self._increment
-            if part > 0:
-                plan.append((level, part))
-                left -= part
-            if not left:
-                break
-        if best is None or not plan or (left and order.time_in_force is _TIF_FOK):
-            return []
-        worst = self.taker_price.after(plan[-1][0], order.sign, order.price)
-        if self.limits and not self.clear_own(order, worst, ts):
-            return []
-        done: list[tuple[Decimal, Decimal]] = []
-        for level, part in plan:
-            price = self.taker_price.after(level, order.sign, order.price)
-            if not self.venue.execute(order, part, price, ts, _LIQUIDITY_TAKER, abs(price - best)):
-                break
-            done.append((level, part))
-            if order.is_finished:  # an execution may end an order of a group
-                break
-        return done
 
     def make(self, order: WorkingOrder, quantity: Decimal, ts: int) -> bool:
         """Execute a resting limit at its price."""
@@ -413,8 +386,11 @@ class Lane:
         return [own for own in self.limits if own.is_buy and own.price is not None and own.price >= price]
 
     def clear_own(self, order: WorkingOrder, price: Decimal, ts: int) -> bool:
-        """Settle a self trade by the rule; False when the order itself was withdrawn."""
-        crossed = self.crossed_by(order, price)
+        """Settle a self trade by the rule; False when the order itself was withdrawn.
+
+        What took effect after this instant (a bar's open lies before the bar is known) was not there to be crossed.
+        """
+        crossed = [own for own in self.crossed_by(order, price) if own.effective_ns <= ts]
         if not crossed:
             return True
         if self.rules.self_trade == "reject":

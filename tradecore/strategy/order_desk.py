@@ -7,7 +7,6 @@ Never:    looks at a broker's books: those run ahead of the reports.    Spec: 5.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -70,7 +69,7 @@ class OrderDesk:
         order_id = f"{self.name}-{self.order_count}"
         order.mark_submitted(order_id, self.name, broker.name, self._timeline.now)
         self._orders[order_id] = order
-        self._engine.note_order(self.name, "submit_order", partial(broker.submit_order, order))
+        self._engine.note_order(self.name, "submit_order", broker.submit_order, order)
         return order
 
     def check_order(self, order: Order, broker_name: str | None) -> BrokerParticipant:
@@ -118,8 +117,7 @@ class OrderDesk:
         order.mark_pending(cancel=True)
         if self._grouped:
             self.groups.note_cancel(order)
-        command = partial(self.brokers[order.broker].cancel_order, order)
-        self._engine.note_order(self.name, "cancel_order", partial(_while_open, order, command))
+        self._engine.note_order(self.name, "cancel_order", self.brokers[order.broker].cancel_order, order)
 
     def cancel_all(self, instrument: str | None) -> None:
         """Ask for every open order (of an instrument) to be cancelled."""
@@ -169,8 +167,8 @@ class OrderDesk:
         """Put a change on its way."""
         order.mark_pending(update=True)
         broker = self.brokers[order.broker]
-        command = partial(broker.update_order, order, quantity=quantity, price=price, stop_price=stop_price)
-        self._engine.note_order(self.name, "update_order", partial(_while_open, order, command))
+        command = partial(broker.update_order, quantity=quantity, price=price, stop_price=stop_price)
+        self._engine.note_order(self.name, "update_order", command, order)
 
     def _check_open(self, order: Order, label: str) -> None:
         if self._orders.get(order.order_id) is not order:
@@ -215,7 +213,7 @@ class OrderDesk:
         """Give an order that has its id to a broker."""
         order.mark_submitted(order.order_id, self.name, broker.name, self._timeline.now)
         self._orders[order.order_id] = order
-        self._engine.note_order(self.name, "submit_order", partial(broker.submit_order, order))
+        self._engine.note_order(self.name, "submit_order", broker.submit_order, order)
 
     def send_group(self, group: OrderGroup, broker: BrokerParticipant) -> None:
         """Give a group to a broker that holds it."""
@@ -293,9 +291,3 @@ class OrderDesk:
         if found is None:
             raise UnknownInstrument(instrument, list(self._engine.instruments))
         return found
-
-
-async def _while_open(order: Order, command: Callable[[], Awaitable[None]]) -> None:
-    """Carry out a cancel or update, unless a report later in the same turn has said that the order is finished."""
-    if not order.is_finished:
-        await command()
