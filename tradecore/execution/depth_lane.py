@@ -18,6 +18,7 @@ from tradecore.execution.consumed_levels import ConsumedLevels
 from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import ZERO
 from tradecore.execution.standing_lane import StandingLane
+from tradecore.execution.taking_levels import take_levels
 from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import WorkingOrder
 
@@ -86,7 +87,7 @@ class DepthLane(StandingLane):
         """Level by level, as far as limit and snapshot go."""
         levels, consumed = self._far_side(order, book)
         displayed = {to_exact(price): (price, size) for price, size in levels}
-        for level, part in self.take_levels(order, _list_left(levels, consumed), order.remaining, ts):
+        for level, part in take_levels(self, order, _list_left(levels, consumed), order.remaining, ts):
             consumed.take(part, *displayed[level])
 
     def make_at(self, order: WorkingOrder, book: DepthSnapshot, ts: int) -> None:

@@ -24,6 +24,7 @@ from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import ZERO
 from tradecore.execution.standing_lane import StandingLane
 from tradecore.execution.synthetic_depth import SYNTHETIC_LEVELS
+from tradecore.execution.taking_levels import take_levels
 from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import WorkingOrder
 
@@ -119,8 +120,8 @@ class QuoteLane(StandingLane):
         self, order: WorkingOrder, touch: float, displayed: float, consumed: ConsumedSize, ts: int
     ) -> None:
         """Touch, then synthetic levels; what our orders have taken before is gone from the best of them."""
-        for _, part in self.take_levels(
-            order, self._list_levels(touch, displayed, consumed.amount, order.sign), order.remaining, ts
+        for _, part in take_levels(
+            self, order, self._list_levels(touch, displayed, consumed.amount, order.sign), order.remaining, ts
         ):
             consumed.take(part, touch, displayed)
 
