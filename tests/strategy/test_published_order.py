@@ -10,8 +10,6 @@ import pytest
 
 import tradecore as tc
 from tradecore.domain.instant import SECOND_NS
-from tradecore.domain.order import OrderSnapshot
-from tradecore.engine.participant import NEVER, BrokerReport
 from tradecore.errors import StrategyError
 from tradecore.testing.builders import make_instrument, make_ns, make_quote_tick
 
@@ -236,73 +234,9 @@ async def test_what_happened_is_published_although_the_strategy_raised_on_it(pol
 # ------------------------------------------------------------------------------------------------------ late executions
 
 
-class LateBroker:
-    """A venue that cancels at once, and tells two seconds later that a part had executed before."""
-
-    source = tc.BrokerSource.REAL
-
-    def __init__(self) -> None:
-        self.name = "late"
-        self.due_ns = NEVER
-        self._reports: list[BrokerReport] = []
-
-    async def connect(self) -> None: ...
-
-    async def disconnect(self) -> None: ...
-
-    def attach(self, strategy: str, recorder: Any) -> None: ...
-
-    def choose_sources(self, sources: Any, instruments: Any, *, more_may_come: bool = False) -> None: ...
-
-    def is_source(self, kind: str, name: str) -> bool:
-        return False
-
-    def value(self, ts: int) -> None: ...
-
-    def end_window(self, mark: int) -> None: ...
-
-    def finish(self, ts: int) -> None: ...
-
-    def advance(self, ts: int) -> None: ...
-
-    def take_reports(self, ts: int) -> list[BrokerReport]:
-        due = [report for report in self._reports if report.due_ns <= ts]
-        self._reports = [report for report in self._reports if report.due_ns > ts]
-        self.due_ns = min((report.due_ns for report in self._reports), default=NEVER)
-        return due
-
-    async def submit_order(self, order: tc.Order) -> None:
-        now = order.ts_decided
-        self._tell(now, _shown(order, tc.OrderState.ACCEPTED, 0, now), None)
-
-    async def cancel_order(self, order: tc.Order) -> None:
-        now = order.ts_decided
-        self._tell(now, _shown(order, tc.OrderState.CANCELLED, 0, now), None)
-        late = now + 2 * SECOND_NS
-        executed = tc.Execution(
-            f"{order.order_id}-1", order.order_id, order.strategy, self.name, self.source, order.instrument, order.side,
-            Decimal(1), Decimal(100), Decimal(0), "USD", tc.Liquidity.MAKER, "venue", now,
-        )  # fmt: skip
-        self._tell(late, _shown(order, tc.OrderState.CANCELLED, 1, now), executed)
-
-    async def update_order(self, order: tc.Order, **changes: Any) -> None: ...
-
-    def _tell(self, due_ns: int, shown: OrderSnapshot, execution: tc.Execution | None) -> None:
-        self._reports.append(BrokerReport(due_ns, shown.strategy, shown, execution))
-        self.due_ns = min(self.due_ns, due_ns)
-
-
-def _shown(order: tc.Order, state: tc.OrderState, executed: int, ts_event: int) -> OrderSnapshot:
-    return OrderSnapshot(
-        order.order_id, order.strategy, "late", order.instrument, order.side, order.order_type, order.quantity,
-        order.price, None, order.time_in_force, state, Decimal(executed), Decimal(100) if executed else None, None,
-        order.ts_decided, ts_event,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("others", [0, 2])
 async def test_a_late_execution_is_told_like_any_other_and_the_order_stays_finished(
-    others: int, monkeypatch: pytest.MonkeyPatch
+    others: int, late_broker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Venues do it. others: orders that finish meanwhile; after two more the first handle is not kept any more."""
     monkeypatch.setattr("tradecore.strategy.order_desk.FINISHED_KEPT", 1)
@@ -314,7 +248,7 @@ async def test_a_late_execution_is_told_like_any_other_and_the_order_stays_finis
             s.send(tc.Order.limit("TEST.SIM", 2, 80))
 
     strategy = Steps(send_all, lambda s: s.cancel_all_orders(), sizes=(10,) * 5)
-    _, told = await run(strategy, brokers={"late": LateBroker()})
+    _, told = await run(strategy, brokers={"late": late_broker})
     assert strategy.heard == told
     of_first = [line for line in told if line.startswith(("order s0-1", "execution s0-1"))]
     # 1 of 2 executed before the cancel; the venue says so afterwards.
