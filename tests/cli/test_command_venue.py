@@ -33,7 +33,7 @@ def test_it_says_when_it_is_ready_and_ends_cleanly(
     assert (clock["rate"], clock["epoch_ns"]) == (20.0, process.ready["epoch_ns"])
     assert process.read_json(process.urls["binance_rest"] + "/api/v3/ping") == {}
     assert process.stop(number) == (code, {
-        "status": "stopped", "connections": 0, "published": pytest.approx(1_000, abs=1_000), "faults": {},
+        "status": "stopped", "connections": 0, "published": pytest.approx(5_000, abs=5_000), "faults": {},
     })  # fmt: skip
 
 

@@ -82,6 +82,7 @@ def _make_settings(options: dict[str, Any]) -> VenueSettings:
         lead_ns=int(options["lead_s"] * _SECOND_NS),
         faults=tuple(parse_fault(text) for text in options["faults"]),
         at_end="stop" if options["stop_at_end"] else "idle",
+        keeps_truth=False,
     )
     settings.check()
     return settings
@@ -175,15 +176,13 @@ def _say_ready(local_venue: LocalVenue, port: int, urls: dict[str, str], *, as_j
 
 
 def _say_end(local_venue: LocalVenue, *, as_json: bool) -> None:
-    truth = local_venue.truth()
     summary = {
-        "status": "stopped", "connections": local_venue.play.opened, "published": len(truth.events) - truth.live_from,
+        "status": "stopped", "connections": local_venue.play.opened, "published": local_venue.market.published,
         "faults": local_venue.fault_counts,
     }  # fmt: skip
     if as_json:
         click.echo(json.dumps(summary))
     else:
         faults = ", ".join(f"{count} {kind}" for kind, count in local_venue.fault_counts.items()) or "none"
-        click.echo(
-            f"stopped: {summary['connections']} connections, {summary['published']} events published, faults: {faults}"
-        )
+        counts = f"{summary['connections']} connections, {summary['published']} events with its history"
+        click.echo(f"stopped: {counts}; faults: {faults}")

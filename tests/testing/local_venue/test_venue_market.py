@@ -10,13 +10,13 @@ import pytest
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
-from tradecore.domain.instant import HOUR_NS, MINUTE_NS, SECOND_NS
+from tradecore.domain.instant import HOUR_NS, MINUTE_NS, SECOND_NS, format_ns
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.trade_tick import Aggressor, TradeTick
 from tradecore.errors import LocalVenueError
 from tradecore.storage.memory_storage import MemoryStorage
-from tradecore.testing.local_venue import LocalVenue, SyntheticSource
+from tradecore.testing.local_venue import LocalVenue, SyntheticSource, VenueSettings
 from tradecore.testing.local_venue.bar_series import make_interval_finder
 from tradecore.testing.local_venue.store_source import open_store_source
 from tradecore.testing.local_venue.trade_tape import TradeTape
@@ -81,8 +81,6 @@ def test_a_recorded_trade_that_is_late_is_in_the_bar_of_its_time() -> None:
     [("1w", "2024-01-01", 7 * 86_400), ("1M", "2024-01-01", 31 * 86_400), ("1h", "2024-01-02T10", 3_600)],
 )
 def test_weeks_begin_on_monday_and_months_on_the_first(interval: str, start: str, length_s: int) -> None:
-    from tradecore.domain.instant import format_ns
-
     begin, end = make_interval_finder(interval)(START_NS + 1)
     assert format_ns(begin).startswith(start)
     assert end - begin == length_s * SECOND_NS
@@ -133,6 +131,16 @@ async def test_a_synthetic_market_is_never_crossed_and_its_ids_have_no_holes() -
     assert sum(venue.market.ledger.base_balances.values()) == 0
     assert sum(venue.market.ledger.quote_balances.values()) == 0
     assert len(venue.market.executions) == sum(len(truth.trades(symbol)) for symbol in venue.market.pairs)
+
+
+async def test_a_venue_that_runs_for_days_may_keep_its_trades_alone() -> None:
+    source = SyntheticSource(START_NS, seed=3, history_ns=MINUTE_NS)
+    venue = LocalVenue(source, VenueSettings(keeps_truth=False), lambda: 0)
+    await venue.play.prepare()
+    assert venue.market.published > len(venue.market.pairs["BTCUSDT"].tape.trades) > 50
+    assert venue.market.executions == []
+    with pytest.raises(LocalVenueError, match="keeps no truth"):
+        venue.truth()
 
 
 def test_a_market_of_nothing_is_refused() -> None:

@@ -7,6 +7,7 @@ Never:    has a past that the real venue does not have: there is none of quotes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ WEIGHT_LIMIT: Final = 6_000
 _ROWS_MAX: Final = 1_000
 _ROWS: Final = 500
 _DEPTH_MAX: Final = 5_000
+_NUMBER: Final = re.compile("[0-9]{1,20}")
 _DEPTH_WEIGHTS: Final = ((100, 5), (500, 25), (1_000, 50), (_DEPTH_MAX, 250))
 
 HISTORY: Final = frozenset(("klines", "trades.historical", "trades.aggregate", "trades.recent"))
@@ -66,8 +68,7 @@ class BinanceQueries:
     def weigh(self, name: str, params: Params) -> int:
         """Weight of a question."""
         if name == "depth":
-            limit = params.get("limit", 100)
-            number = int(limit) if str(limit).isdecimal() else 100
+            number = int(str(params.get("limit", 100))) if _is_number(params.get("limit", 100)) else 100
             return next((weight for depth, weight in _DEPTH_WEIGHTS if number <= depth), _DEPTH_WEIGHTS[-1][1])
         if name.startswith("ticker.") and "symbol" not in params:
             return 80 if name == "ticker.24hr" else 4
@@ -84,9 +85,7 @@ class BinanceQueries:
         if "symbol" in params:
             chosen = [self._pair(params)]
         elif "symbols" in params:
-            names = params["symbols"]
-            listed = msgspec.json.decode(names) if isinstance(names, str) else names
-            chosen = [self._pair({"symbol": name}) for name in listed]
+            chosen = [self._pair({"symbol": name}) for name in _read_symbols(params["symbols"])]
         else:
             chosen = list(pairs.values())
         return {
@@ -309,7 +308,7 @@ def _read_int(params: Params, name: str, default: int, *, most: int | None = Non
     value = params.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not str(value).isdecimal():
+    if not _is_number(value):
         raise BinanceRefusal(
             -1100, f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'."
         )
@@ -317,6 +316,22 @@ def _read_int(params: Params, name: str, default: int, *, most: int | None = Non
     if most is not None and number < 1:
         raise BinanceRefusal(-1130, f"Data sent for parameter '{name}' is not valid.")
     return number if most is None else min(number, most)
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and bool(_NUMBER.fullmatch(str(value)))
+
+
+def _read_symbols(names: Any) -> list[Any]:
+    """Symbols of a JSON array, or of its text."""
+    if isinstance(names, str):
+        try:
+            names = msgspec.json.decode(names)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise BinanceRefusal(-1100, "Illegal characters found in parameter 'symbols'.") from error
+    if not isinstance(names, list):
+        raise BinanceRefusal(-1100, "Illegal characters found in parameter 'symbols'.")
+    return names
 
 
 def _read_span(params: Params) -> tuple[int, int]:

@@ -148,6 +148,11 @@ class FaultPlan:
             self.topic_counts["reorder", topic] += 1
         return frames
 
+    @property
+    def alters_frames(self) -> bool:
+        """False while no fault can touch a frame, so that nothing needs to be looked at."""
+        return bool(self._frame_faults)
+
     def _alter(
         self, planned: PlannedFault, topic: str, track: FrameTrack, frames: list[str], drawn: float, release: Release
     ) -> list[str]:

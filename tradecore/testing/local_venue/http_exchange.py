@@ -62,6 +62,7 @@ class HttpExchange(asyncio.Protocol):
         while not self._is_answering:
             event = self._wire.next_event()
             if event is h11.NEED_DATA or event is h11.PAUSED:
+                self._go_on_sending()
                 return
             if isinstance(event, h11.Request):
                 self._request = event
@@ -76,6 +77,12 @@ class HttpExchange(asyncio.Protocol):
             else:
                 self._close()
                 return
+
+    def _go_on_sending(self) -> None:
+        """Tell a client that asks before it sends a large body to send it."""
+        if self._wire.they_are_waiting_for_100_continue and self._transport is not None:
+            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            self._transport.write(self._wire.send(go_on) or b"")
 
     def _ask(self) -> None:
         assert self._request is not None, "h11 gives the end of a message after its head"

@@ -8,6 +8,7 @@ Never:    has more than the newest 720 bars of an interval, or gives more than 1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -31,6 +32,8 @@ _DEPTH_MAX: Final = 500
 _PUBLIC: Final = "/0/public/"
 _CALLS_MAX: Final = 60  # public calls are limited by address; the venue publishes no numbers for them
 _CALLS_PER_SECOND: Final = 2.0
+_NUMBER: Final = re.compile("[0-9]{1,20}")
+_SINCE_MAX: Final = 10**20
 _HISTORY: Final = frozenset(("Trades", "OHLC"))
 
 Params = dict[str, Any]
@@ -257,7 +260,7 @@ def _read_int(params: Params, name: str, default: int) -> int:
     value = params.get(name)
     if value in (None, ""):
         return default
-    if not str(value).isdecimal():
+    if not _NUMBER.fullmatch(str(value)):
         raise KrakenRefusal(f"EGeneral:Invalid arguments:{name}")
     return int(value)
 
@@ -268,6 +271,6 @@ def _read_since(text: str) -> int:
         number = Decimal(text)
     except InvalidOperation as error:
         raise KrakenRefusal("EGeneral:Invalid arguments:since") from error
-    if not number.is_finite() or number < 0:
+    if not number.is_finite() or not 0 <= number < _SINCE_MAX:
         raise KrakenRefusal("EGeneral:Invalid arguments:since")
     return int(number if number >= 10**14 else number * SECOND_NS)

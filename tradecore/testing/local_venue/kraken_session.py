@@ -94,7 +94,7 @@ class KrakenSession:
             if topic is not None and error is None:
                 error = self._apply(method, topic)
             if topic is None or error is not None:
-                named = {"symbol": symbol} if symbol else {}
+                named = {"symbol": symbol} if isinstance(symbol, str) and symbol else {}
                 self._say({
                     "error": error, "method": method, **told, "success": False, **named, **self._times(time_in),
                 })  # fmt: skip
@@ -114,17 +114,17 @@ class KrakenSession:
         if channel not in _CHANNELS:
             return None, f"Channel {channel} not supported" if channel else "Channel field is required"
         pairs = {pair.instrument.kraken_symbol: name for name, pair in self._play.market.pairs.items()}
-        if symbol not in pairs:
+        if not isinstance(symbol, str) or symbol not in pairs:
             return None, f"Currency pair not supported {symbol}"
         name = pairs[symbol]
         if channel == "book":
             depth = params.get("depth", BOOK_DEPTHS[0])
-            if depth not in BOOK_DEPTHS:
+            if not isinstance(depth, int) or depth not in BOOK_DEPTHS:
                 return None, f"Subscription depth not supported {depth}"
             return KrakenTopic(channel, name, depth), None
         if channel == "ohlc":
             minutes = params.get("interval", 1)
-            if minutes not in INTERVAL_WORDS:
+            if not isinstance(minutes, int) or minutes not in INTERVAL_WORDS:
                 return None, f"Subscription ohlc interval not supported {minutes}"
             return KrakenTopic(channel, name, minutes), None
         if channel == "ticker":

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import anyio
 
@@ -23,7 +23,7 @@ from tradecore.testing.local_venue.binance_stream_session import BinanceStreamSe
 from tradecore.testing.local_venue.binance_streams import BinanceStreams
 from tradecore.testing.local_venue.control_desk import ControlDesk
 from tradecore.testing.local_venue.fault import Fault, make_fault, parse_fault
-from tradecore.testing.local_venue.http_message import HttpAnswer, HttpRequest
+from tradecore.testing.local_venue.http_message import HttpAnswer, HttpRequest, split_target
 from tradecore.testing.local_venue.kraken_channels import KrakenChannels
 from tradecore.testing.local_venue.kraken_rest import KrakenRest
 from tradecore.testing.local_venue.kraken_session import KrakenSession
@@ -84,7 +84,7 @@ class LocalVenue:
 
     def find_dialect(self, target: str) -> str | None:
         """Which protocol is spoken at a path; None when none is."""
-        path = urlsplit(target).path
+        path, _ = split_target(target)
         if path == _KRAKEN:
             found = "kraken"
         elif path in _BINANCE_STREAMS or path.startswith("/ws/") or path == _BINANCE_API:
@@ -106,18 +106,18 @@ class LocalVenue:
         return connection
 
     def _make_session(self, target: str, connection: VenueConnection) -> VenueSession:
-        address = urlsplit(target)
-        query = parse_qs(address.query)
+        path, text = split_target(target)
+        query = parse_qs(text)
         in_microseconds = query.get("timeUnit", [""])[0].upper() == "MICROSECOND"
-        if address.path == _KRAKEN:
+        if path == _KRAKEN:
             return KrakenSession(self.play, self._channels, connection)
-        if address.path == _BINANCE_API:
+        if path == _BINANCE_API:
             shows_limits = query.get("returnRateLimits", ["true"])[0].lower() != "false"
             return BinanceApiSession(
                 self._requests, connection, in_microseconds=in_microseconds, shows_limits=shows_limits
             )
-        is_combined = address.path == "/stream"
-        named = query.get("streams", [""])[0] if is_combined else address.path.removeprefix("/ws").lstrip("/")
+        is_combined = path == "/stream"
+        named = query.get("streams", [""])[0] if is_combined else path.removeprefix("/ws").lstrip("/")
         return BinanceStreamSession(
             self.play, self._streams, connection, wanted=[name for name in named.split("/") if name],
             is_combined=is_combined, in_microseconds=in_microseconds,

@@ -60,7 +60,7 @@ class VenueConnection:
         """Queue a frame. topic: of market data, which faults may alter; answers to requests have none."""
         if self.closing is not None or self.is_half_open:
             return
-        if not topic:
+        if not topic or not self._faults.alters_frames:
             self._put(text)
             return
         track = self._tracks.get(topic)

@@ -71,7 +71,9 @@ class PairMarket:
 class VenueMarket:
     """All pairs of the venue. `now_ns` is the instant of the newest action."""
 
-    def __init__(self, instruments: Iterable[VenueInstrument], recorded_quotes: Iterable[str] = ()) -> None:
+    def __init__(
+        self, instruments: Iterable[VenueInstrument], recorded_quotes: Iterable[str] = (), *, keeps_truth: bool = True
+    ) -> None:
         self.ledger: Final = VenueLedger()
         quoted = set(recorded_quotes)
         self.pairs: Final = {
@@ -82,6 +84,8 @@ class VenueMarket:
             raise LocalVenueError("a local venue needs at least one pair to list; none was given")
         self.now_ns = 0
         self.executions: list[LedgerExecution] = []
+        self.published = 0
+        self._keeps_truth = keeps_truth
         self._listeners: list[OnPublished] = []
         self._published: list[VenueEvent] = []
         self._live_from: int | None = None
@@ -93,11 +97,13 @@ class VenueMarket:
     def go_live(self) -> None:
         """All before was history; from now on listeners are told."""
         if self._live_from is None:
-            self._live_from = len(self._published)
+            self._live_from = self.published
 
     def truth(self) -> VenueTruth:
-        """All that was published."""
-        live_from = len(self._published) if self._live_from is None else self._live_from
+        """All that was published. Raises: LocalVenueError when it was not to be kept."""
+        if not self._keeps_truth:
+            raise LocalVenueError("this venue keeps no truth; make it with VenueSettings(keeps_truth=True)")
+        live_from = self.published if self._live_from is None else self._live_from
         return VenueTruth(tuple(self._published), live_from)
 
     def apply(self, action: VenueAction) -> None:
@@ -125,7 +131,8 @@ class VenueMarket:
             order.at_ns, order.account, order.order_name, order.side, order.price, order.size,
             keeps_rest=order.keeps_rest, first_trade_id=pair.next_trade_id,
         )  # fmt: skip
-        self.executions += executions
+        if self._keeps_truth:
+            self.executions += executions
         for execution in executions:
             trade = VenueTrade(
                 pair.instrument.symbol, order.at_ns, order.at_ns, execution.trade_id, execution.price, execution.size,
@@ -201,7 +208,9 @@ class VenueMarket:
         self._publish(pair.quote)
 
     def _publish(self, event: VenueEvent) -> None:
-        self._published.append(event)
+        self.published += 1
+        if self._keeps_truth:
+            self._published.append(event)
         if self._live_from is not None:
             for on_published in self._listeners:
                 on_published(event)

@@ -46,7 +46,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     speed: venue seconds in one of ours. dialects: which protocols it speaks. seed: of its faults. session_ns: how long
     a Binance connection may live. lead_ns: how long the clock runs before the source begins; then clients can be there
     for its first event. outbox_frames: how many frames may wait for a client before it is cut off. faults: planned from
-    the start. at_end: "idle" goes on without a market when a recording is over, "stop" ends.
+    the start. at_end: "idle" goes on without a market when a recording is over, "stop" ends. keeps_truth: of all that
+    is published; without it a venue that runs for days keeps its trades alone.
     """
 
     speed: float = 1.0
@@ -57,6 +58,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     outbox_frames: int = 100_000
     faults: tuple[Fault, ...] = ()
     at_end: str = "idle"
+    keeps_truth: bool = True
 
     def check(self) -> None:
         """Raises: LocalVenueError."""
@@ -84,7 +86,9 @@ class VenuePlay:
         self.source: Final = source
         self.start_ns: Final = source.start_ns - self.settings.lead_ns
         self.clock: Final = VenueClock(self.start_ns, self.settings.speed, monotonic_ns)
-        self.market: Final = VenueMarket(source.instruments, source.recorded_quotes)
+        self.market: Final = VenueMarket(
+            source.instruments, source.recorded_quotes, keeps_truth=self.settings.keeps_truth
+        )
         self.faults: Final = FaultPlan(self.settings.seed, self.now_ns, self.schedule)
         self.connections: Final[dict[int, VenueConnection]] = {}
         self.opened = 0
@@ -152,6 +156,7 @@ class VenuePlay:
         while self._actions and self._actions[0].at_ns <= self.start_ns:
             self.market.apply(self._actions.popleft())
             if not self._actions:
+                await checkpoint()  # a long history takes seconds; others must get their turn
                 await self._read_on()
         self.market.go_live()
 
