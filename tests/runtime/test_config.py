@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tradecore.brokerage.settings import RateCommission, SimulatedBrokerSettings, TickSlippage
+from tradecore.brokerage.settings import DepthSlippage, RateCommission, SimulatedBrokerSettings, TickSlippage
 from tradecore.domain.delay_law import ConstantDelay, NormalDelay
 from tradecore.domain.instrument import Instrument
 from tradecore.errors import ConfigError
@@ -422,3 +422,11 @@ def test_what_can_not_be_matched_on_is_found_with_its_line() -> None:
     mistake = find_one(MINIMAL + 'match_on = { "IBM.NYSE" = "deph" }\n')
     assert mistake.line == MINIMAL.count("\n") + 1
     assert "depth" in str(mistake)
+
+
+def test_slippage_down_a_synthetic_depth_is_read_and_checked() -> None:
+    text = MINIMAL + 'slippage = { type = "depth", level_size = 5, level_ticks = 2, jitter = 0.25 }\n'
+    slippage = parse_config(text).brokers["sim"].slippage
+    assert slippage == DepthSlippage(level_size=Decimal(5), level_ticks=Decimal(2), jitter=Decimal("0.25"))
+    assert "jitter" in str(find_one(text.replace("0.25", "1")))
+    assert "level_size" in str(find_one(MINIMAL + 'slippage = { type = "depth" }\n'))
