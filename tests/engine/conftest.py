@@ -45,12 +45,13 @@ def run_engine() -> RunEngine:
         order_by: str = "delivery",
         on_error: str = "halt",
         bus: MessageBus | None = None,
+        timeline: Timeline | None = None,
     ) -> TradingEngine:
         known = {instrument.id: instrument for instrument in instruments}
         engine = TradingEngine(
             queue=EventQueue(batch_size=batch_size, start_ns=start_ns, end_ns=end_ns, delays=delays, order_by=order_by),
             brokers=brokers,
-            timeline=Timeline(),
+            timeline=timeline or Timeline(),
             bus=bus or MessageBus(),
             instruments=known,
             settings=EngineSettings(on_error=on_error, start_ns=start_ns, end_ns=end_ns),

@@ -21,7 +21,6 @@ from tradecore.feeds.merge import (
     Lane,
     Rank,
     Window,
-    event_time,
     merge_window,
     rank_of,
     received_time,
@@ -149,7 +148,8 @@ class EventQueue:
 
     def _begin(self) -> None:
         """A run without a start begins with its first event, and so do timers that were given no start of their own."""
-        self.first_ns = min((lane.held[lane.taken].ts_event for lane in self._lanes if lane.remaining), default=None)
+        firsts = (lane.time_of(lane.held[lane.taken]) for lane in self._lanes if lane.remaining)
+        self.first_ns = min(firsts, default=None)
         if self.first_ns is not None:
             for lane in self._timers:
                 if getattr(lane.feed, "waits_for_data", False):
@@ -173,7 +173,7 @@ class EventQueue:
             mark = self._end_ns + 1
         else:
             times = [self._last_delivery] if self._last_delivery is not None else []
-            times += [lane.held[-1].ts_event for lane in self._lanes if lane.remaining]
+            times += [lane.time_of(lane.held[-1]) for lane in self._lanes if lane.remaining]
             times += [max(map(received_time, lane.held)) for lane in self._lanes if lane.remaining]
             times += [lane.carried[-1].ts_received for lane in self._lanes if lane.carried]
             if not times:
@@ -226,18 +226,19 @@ class EventQueue:
             events = self._wrap(events, lane)
         coincident = bool(getattr(feed, "is_coincident", False))
         if not getattr(feed, "is_trusted", False):
-            events, lane.error = check_order(feed.name, first_row, lane.last_ts, events)
+            events, lane.error = check_order(feed.name, first_row, lane.last_ts, events, lane.time_of)
             if not events:
                 return
         end_ns = self._end_ns
-        if end_ns is not None and events[-1].ts_event > end_ns:
-            events = events[: bisect_right(events, end_ns, key=event_time)]
+        if end_ns is not None and lane.time_of(events[-1]) > end_ns:
+            events = events[: bisect_right(events, end_ns, key=lane.time_of)]
             lane.finished, lane.error = True, None
             await feed.close()
             if not events:
                 return
         # Bars made by the run wait for their delayed parts already; they are not delayed a second time.
-        if self._delays is not None and not getattr(feed, "made_by_run", False):
+        # What is live or recorded came with the delay that it had.
+        if self._delays is not None and not (lane.by_arrival or getattr(feed, "made_by_run", False)):
             delayed = self._delay(lane, events)
             coincident = coincident and delayed is events
             events = delayed

@@ -149,8 +149,11 @@ class BrokerParticipant(BrokerCommands, Protocol):
         """Whether events of this series are matched here; only those are loaded."""
         ...
 
-    def load(self, kind: str, name: str, events: Sequence[Any]) -> None:
-        """Events of the next window of a match source series, in order of ts_event."""
+    def load(self, kind: str, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
+        """Events of the next window of a match source series, in order of ts_event.
+
+        by_arrival: they are live or recorded, so they are in order of ts_received, and happen at that instant.
+        """
         ...
 
     def advance(self, ts: int) -> None:

@@ -27,7 +27,7 @@ from tradecore.domain.instrument import Instrument
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.trade_tick import TradeTick
 from tradecore.engine.participant import NEVER, BrokerParticipant, Source
-from tradecore.feeds.merge import Lane, event_time
+from tradecore.feeds.merge import Lane
 
 MARKET_CLASSES: Final = {"bar": Bar, "trade_tick": TradeTick, "quote_tick": QuoteTick, "depth": DepthSnapshot}
 """Event types that can be matched, with their classes."""
@@ -51,7 +51,7 @@ class SourceRegister:
         self._coming: list[tuple[int, int, SeriesName, Source]] = []  # a heap: first event, lane number
         self._more_may_come = False
         # What a window has of series that not all brokers match on (yet), by series and number of their lane.
-        self._unmatched: dict[tuple[SeriesName, int], Sequence[Any]] = {}
+        self._unmatched: dict[tuple[SeriesName, int], _Load] = {}
 
     def declare(self, lanes: Iterable[Lane], now: int) -> None:
         """Tell brokers of the series that these lanes declare. Raises: ConfigError, as a broker finds it."""
@@ -84,7 +84,7 @@ class SourceRegister:
         self._unmatched.clear()
 
     def load(self, lane: Lane, events: list[Any]) -> None:
-        """Give brokers the events of a window that they match on, in order of ts_event; note series that are new."""
+        """Give brokers the events of a window that they match on, in the lane's order; note series that are new."""
         feed = lane.feed
         if not self._brokers or getattr(feed, "is_timer", False) or getattr(feed, "made_by_run", False):
             return
@@ -92,7 +92,8 @@ class SourceRegister:
         if series is not None:
             key = (series.kind, series.name)
             if self._owners.get(key) == lane.number:
-                self._load_series(key, lane.number, events if lane.rank is not None else [e.event for e in events])
+                part = events if lane.rank is not None else [e.event for e in events]
+                self._load_series(key, lane.number, _Load(part, lane.by_arrival))
             return
         parts: dict[SeriesName, list[Any]] = {}
         for envelope in events:
@@ -100,20 +101,21 @@ class SourceRegister:
             if type(event) in _CLASSES:
                 parts.setdefault((event.event_type, str(event.series)), []).append(event)
         for key, part in parts.items():
+            load = _Load(part, lane.by_arrival)
             if self._owners.get(key) == lane.number:
-                self._load_series(key, lane.number, part)
+                self._load_series(key, lane.number, load)
             elif key not in self._owners and part[0].instrument in self._instruments:
-                self._unmatched[key, lane.number] = part
+                self._unmatched[key, lane.number] = load
                 source = Source(*key, part[0].instrument)
-                heappush(self._coming, (part[0].ts_event, lane.number, key, source))
+                heappush(self._coming, (load.time_of(part[0]), lane.number, key, source))
                 self.due_ns = self._coming[0][0]
 
-    def _load_series(self, key: SeriesName, number: int, events: Sequence[Any]) -> None:
+    def _load_series(self, key: SeriesName, number: int, load: _Load) -> None:
         for broker in self._brokers:
             if broker.is_source(*key):
-                broker.load(*key, events)
+                load.give(broker, key, load.events)
             elif self._more_may_come:  # a pair may become whole in this very window
-                self._unmatched[key, number] = events
+                self._unmatched[key, number] = load
 
     def show_due(self, ts: int) -> None:
         """Let the series show themselves whose first event is of this instant. Raises: ConfigError."""
@@ -138,7 +140,28 @@ class SourceRegister:
             for key in known:
                 if key in before or not broker.is_source(*key):
                     continue
-                events = self._unmatched.get((key, self._owners.get(key, 0)), ())
-                rest = events[bisect_left(events, begin_ns, key=event_time) :]
+                load = self._unmatched.get((key, self._owners.get(key, 0)))
+                if load is None:
+                    continue
+                rest = load.events[bisect_left(load.events, begin_ns, key=load.time_of) :]
                 if rest:
-                    broker.load(*key, rest)
+                    load.give(broker, key, rest)
+
+
+class _Load:
+    """Events of one series in one window, and what decides when they happen."""
+
+    __slots__ = ("by_arrival", "events")
+
+    def __init__(self, events: Sequence[Any], by_arrival: bool) -> None:
+        self.events, self.by_arrival = events, by_arrival
+
+    def time_of(self, event: Any) -> int:
+        ts: int = event.ts_received if self.by_arrival else event.ts_event
+        return ts
+
+    def give(self, broker: BrokerParticipant, key: SeriesName, events: Sequence[Any]) -> None:
+        if self.by_arrival:
+            broker.load(*key, events, by_arrival=True)
+        else:
+            broker.load(*key, events)

@@ -22,19 +22,23 @@ from tradecore.domain.instant import MIN_NS, SECOND_NS
 from tradecore.execution.bar_pairing import BarPairing
 from tradecore.execution.bar_passage import BarPassage
 from tradecore.execution.exact import to_exact
-from tradecore.execution.lane import CLOSE_OF, NEVER, Lane
+from tradecore.execution.lane import CLOSE_OF, NEVER, TIME_OF, Lane
 from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import NOWHERE, TAKER, WorkingOrder
 
 OPEN_GRACE_NS_MAX: Final = 5 * SECOND_NS
 """EXECUTION 6: a taker this late after a bar's start does not get its open any more."""
 
+LATENESS_NS_MAX: Final = 5 * SECOND_NS
+"""How long after its end a live bar may arrive before a command that waits for it takes effect without it."""
+
 
 class BarLane(Lane):
     """One instrument on bars.
 
     step_ns: length of a bar, 0 for bars of ticks. pairing: joins bid and ask bars, None where there is one series.
-    shift_buy, shift_sell: what one side's bars lack to be the other side's prices (the spread, signed).
+    shift_buy, shift_sell: what one side's bars lack to be the other side's prices (the spread, signed). late_bars: live
+    ones that arrived after a later one, so that no order could meet them.
     """
 
     spans_time = True
@@ -55,6 +59,8 @@ class BarLane(Lane):
         self.reach = (tick if self.rules.bar_touch == "through" else 0.0) - tick * 1e-6
         self.asks: Sequence[Bar] = ()
         self.last_ask: Bar | None = None
+        self.late_bars = 0
+        self._lateness_ns = 0
         self._end_before: int | None = None  # end of the last bar of earlier windows
         self._passage: BarPassage | None = None
         self._postponed: deque[tuple[int, WorkingOrder, Any]] = deque()
@@ -65,21 +71,57 @@ class BarLane(Lane):
 
     # -------------------------------------------------------------------------------------------------------- events
 
-    def load(self, name: str, events: Sequence[Bar]) -> None:
+    def load(self, name: str, events: Sequence[Bar], *, by_arrival: bool = False) -> None:
         """See Lane.load. Of a pair, only bars that have found their partner are events."""
         bids, asks = (events, events) if self.pairing is None else self.pairing.add(name, events)
+        if by_arrival:
+            self._lateness_ns = LATENESS_NS_MAX
+            bids, asks = self._leave_out_late(bids, asks)
         self.asks = [*self.asks, *asks] if self.asks else asks
         self._closes.clear()
-        super().load(name, bids)
+        super().load(name, bids, by_arrival=by_arrival)
+
+    def _leave_out_late(self, bids: Sequence[Bar], asks: Sequence[Bar]) -> tuple[Sequence[Bar], Sequence[Bar]]:
+        """What arrives after a later bar has had its open already, as far as orders go: history brought it."""
+        newest = self.events[-1].ts_event if self.events else self._end_before
+        kept = []
+        for pair in zip(bids, asks, strict=True):
+            if newest is None or pair[0].ts_event > newest:
+                newest = pair[0].ts_event
+                kept.append(pair)
+        self.late_bars += len(bids) - len(kept)
+        return [bid for bid, _ in kept], [ask for _, ask in kept]
+
+    def read_times(self, events: Sequence[Bar]) -> list[int]:
+        """See Lane.read_times; a pair has arrived when both have."""
+        if self.pairing is None or self.time_of is TIME_OF:
+            return super().read_times(events)
+        asks = self.asks[len(self.asks) - len(events) :]
+        return [max(bid.ts_received, ask.ts_received) for bid, ask in zip(events, asks, strict=True)]
+
+    @property
+    def last_ns(self) -> int:
+        """See Lane.last_ns."""
+        own = self.time_of(self.last)
+        return own if self.last_ask is None else max(own, self.time_of(self.last_ask))
 
     def _pass(self, taken: int) -> None:
         self.taken = taken
         self.last, self.last_ask = self.events[taken - 1], self.asks[taken - 1]
 
+    def rescale(self, rescale: Callable[[Any], Any]) -> None:
+        """See Lane.rescale."""
+        super().rescale(rescale)
+        if self.last_ask is not None:
+            self.last_ask = ask = rescale(self.last_ask)
+            if self.taken:
+                self.asks = [*self.asks[: self.taken - 1], ask, *self.asks[self.taken :]]
+        self._closes.clear()
+
     def end_window(self) -> None:
         """See Lane.end_window."""
         if self.pairing is not None:
-            self.pairing.end_window()
+            self.pairing.end_window(may_follow=self.time_of is not TIME_OF)
         if self.events:
             self._end_before = self.events[-1].ts_event
         super().end_window()
@@ -121,8 +163,11 @@ class BarLane(Lane):
 
     def _scan(self) -> None:
         if self.takers:  # whatever else works, the next bar has to be looked at
-            start = self._scanned
-            self.due_ns = self.events[start].ts_event if start < len(self.events) else NEVER
+            events, times, start = self.events, self._times, self._scanned
+            if start == len(events):
+                self.due_ns = NEVER
+            else:
+                self.due_ns = events[start].ts_event if times is None else times[start]
         elif self.limits or self.stops or self._postponed:
             super()._scan()
         else:
@@ -134,7 +179,7 @@ class BarLane(Lane):
     def _set_due(self) -> None:
         """The scan's due time, or the instant at which the first postponed command need not wait any more."""
         if self._postponed and self.step_ns:
-            self.due_ns = min(self.due_ns, self._postponed[0][0] + self.step_ns)
+            self.due_ns = min(self.due_ns, self._postponed[0][0] + self.step_ns + self._lateness_ns)
 
     # ------------------------------------------------------------------------------------------------------ matching
 
@@ -189,7 +234,7 @@ class BarLane(Lane):
         known = MIN_NS if self.last is None else self.last.ts_event
         while self._postponed:
             given = self._postponed[0][0]
-            if given > known and (not self.step_ns or given + self.step_ns > ts):
+            if given > known and (not self.step_ns or given + self.step_ns + self._lateness_ns > ts):
                 break
             self._run_first_postponed()
         self.rescan()
@@ -215,11 +260,11 @@ class BarLane(Lane):
 
     def enter(self, order: WorkingOrder, ts: int) -> None:
         """Wait for a bar that begins at or after this instant; under same_close, take the close of this instant's."""
-        is_now = self.rules.bar_fill == "same_close" and self.last is not None and self.last.ts_event == ts
+        is_now = self.rules.bar_fill == "same_close" and self.last is not None and self.last_ns == ts
         if is_now and not order.post_only:
             assert self.last_ask is not None
             assert self.last is not None
-            if self._passage is None or self._passage.end != ts:
+            if self._passage is None or self._passage.end != self.last.ts_event:
                 self._passage = BarPassage(self, ts, self.last_ask, self.last)
             order.is_fresh = False
             self._passage.take_close(order)
@@ -236,6 +281,8 @@ class BarLane(Lane):
         counts = super().list_counts()
         if self.pairing is not None:
             counts |= {"half_pairs": self.pairing.half_pairs, "crossed_pairs": self.pairing.crossed_pairs}
+        if self.late_bars:
+            counts["late_bars"] = self.late_bars
         return counts
 
     # -------------------------------------------------------------------------------------------------------- prices

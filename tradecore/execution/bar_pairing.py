@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tradecore.domain.bar import Bar
-from tradecore.domain.instant import MAX_NS
+from tradecore.domain.instant import MAX_NS, MIN_NS
 
 
 class BarPairing:
@@ -23,10 +23,16 @@ class BarPairing:
         self._bids: list[Bar] = []
         self._asks: list[Bar] = []
         self._crossed: list[int] = []  # ends of this window's crossed pairs
+        self._bid_end = self._ask_end = MIN_NS  # of the newest bar of each
 
     def add(self, name: str, bars: Sequence[Bar]) -> tuple[list[Bar], list[Bar]]:
         """Take bars of one series in; the new pairs, in order."""
-        (self._bids if name == self.bid_name else self._asks).extend(bars)
+        if name == self.bid_name:
+            self._bids.extend(bars)
+            self._bid_end = bars[-1].ts_event
+        else:
+            self._asks.extend(bars)
+            self._ask_end = bars[-1].ts_event
         if not self._bids or not self._asks:
             return [], []
         asks_by_end = {bar.ts_event: bar for bar in self._asks}
@@ -44,8 +50,14 @@ class BarPairing:
             self._crossed += [bid.ts_event for bid, _ in pairs if bid.ts_event not in kept]
         return [bid for bid, _ in sound], [ask for _, ask in sound]
 
-    def end_window(self, until: int = MAX_NS) -> None:
-        """No partner comes any more for what is left. until: the run ended at this instant, the rest never happened."""
-        self.half_pairs += len([bar for bar in (*self._bids, *self._asks) if bar.ts_event <= until])
+    def end_window(self, until: int = MAX_NS, *, may_follow: bool = False) -> None:
+        """No partner comes any more for what is left. until: the run ended at this instant, the rest never happened.
+
+        may_follow: bars arrive one by one, so one that is newer than the whole other series still has to wait.
+        """
+        bids_until, asks_until = (self._ask_end, self._bid_end) if may_follow else (until, until)
+        waiting_bids = [bar for bar in self._bids if bar.ts_event > bids_until]
+        waiting_asks = [bar for bar in self._asks if bar.ts_event > asks_until]
+        self.half_pairs += len(self._bids) + len(self._asks) - len(waiting_bids) - len(waiting_asks)
         self.crossed_pairs += len([end for end in self._crossed if end <= until])
-        self._bids, self._asks, self._crossed = [], [], []
+        self._bids, self._asks, self._crossed = waiting_bids, waiting_asks, []

@@ -98,7 +98,7 @@ class BarPassage:
 
     def take_close(self, order: WorkingOrder) -> None:
         """`same_close`: an order given at this bar's end takes its close, if the close is within its limit."""
-        self._take_bar(order, self.bar_of(order).close, self.end)
+        self._take_bar(order, self.bar_of(order).close, max(self.end, order.effective_ns))
 
     # ---------------------------------------------------------------------------------------------------------- open
 
@@ -145,7 +145,7 @@ class BarPassage:
                 continue
             if order.effective_ns - self.start <= self.lane.grace_ns:
                 self._take_bar(order, self.bar_of(order).open, order.effective_ns)
-            elif not order.is_immediate:
+            elif not order.is_immediate and order.effective_ns < self.end:  # a live bar ended before it arrived
                 at_close.append(order)
         return at_close
 

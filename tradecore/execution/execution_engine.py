@@ -169,10 +169,10 @@ class ExecutionEngine:
         """Whether this series is matched."""
         return (kind, name) in self._by_series
 
-    def load(self, kind: str, name: str, events: Sequence[Any]) -> None:
-        """Events of the next window of a matched series, in order of ts_event."""
+    def load(self, kind: str, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
+        """Events of the next window of a matched series, in order of ts_event, or of ts_received where by_arrival."""
         lane = self._by_series[kind, name]
-        lane.load(name, events)
+        lane.load(name, events, by_arrival=by_arrival)
         self._note(lane)
 
     def end_window(self) -> None:

@@ -20,7 +20,7 @@ from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.event import CROSSED, SIZE_UNKNOWN
 from tradecore.domain.trade_tick import Aggressor, TradeTick
 from tradecore.execution.exact import to_exact
-from tradecore.execution.lane import TIME_OF, ZERO
+from tradecore.execution.lane import ARRIVAL_OF, TIME_OF, ZERO
 from tradecore.execution.room import Room
 from tradecore.execution.trade_lane import TradeLane
 from tradecore.execution.working_order import LIMIT, WorkingOrder, by_time
@@ -45,15 +45,15 @@ class TradeQueueLane(TradeLane):
 
     # -------------------------------------------------------------------------------------------------------- events
 
-    def load(self, name: str, events: Sequence[Any]) -> None:
+    def load(self, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
         """See Lane.load. Books are kept apart: they only move queues."""
         if not events or type(events[0]) is TradeTick:
-            super().load(name, events)
+            super().load(name, events, by_arrival=by_arrival)
             return
         if self.hours is not None:
             events = self.hours.keep_open(events)
         self._books = [*self._books, *events] if self._books else events
-        self._book_times += map(TIME_OF, events)
+        self._book_times += map(ARRIVAL_OF if by_arrival else TIME_OF, events)
 
     def end_window(self) -> None:
         """See Lane.end_window."""

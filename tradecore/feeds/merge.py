@@ -83,12 +83,14 @@ class Lane:
 
     series: key of its one series (then `rank` is that of all its events), or None for a feed of mixed or own events,
     which arrive in envelopes. held: not yet taken, in venue order. carried: taken (the brokers have them), due later
-    than the last mark because they were delayed. last_ts: event time of the newest event that was fetched.
+    than the last mark because they were delayed. by_arrival: the feed says that its events are live or recorded, hence
+    in order of arrival, brokers' events included (DESIGN 4). time_of: that time of an event, else its event time.
+    last_ts: this time of the newest event that was fetched.
     """
 
     __slots__ = (
-        "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident", "last_ts", "number",
-        "rank", "rows", "series", "taken",
+        "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident", "last_ts",
+        "number", "rank", "rows", "series", "taken", "time_of",
     )  # fmt: skip
 
     def __init__(self, feed: Any, number: int, series: Any, rank: Rank | None) -> None:
@@ -105,6 +107,8 @@ class Lane:
         self.rows = 0
         self.drop_until: int | None = None
         self.is_coincident = True
+        self.by_arrival = bool(getattr(feed, "by_arrival", False))
+        self.time_of: Callable[[Any], int] = received_time if self.by_arrival else event_time
 
     @property
     def remaining(self) -> int:
@@ -119,13 +123,13 @@ class Lane:
     def accept(self, events: list[Any], *, coincident: bool) -> None:
         """Take in a fetched batch, in venue order."""
         if self.drop_until is not None:
-            events = events[bisect_left(events, self.drop_until, key=event_time) :]
+            events = events[bisect_left(events, self.drop_until, key=self.time_of) :]
             if not events:
                 return
             self.drop_until = None
-        if not coincident and self.is_coincident:
+        if not coincident and self.is_coincident and not self.by_arrival:
             self.is_coincident = not any(map(ne, map(received_time, events), map(event_time, events)))
-        self.last_ts = events[-1].ts_event
+        self.last_ts = self.time_of(events[-1])
         if self.taken == len(self.held):
             self.held, self.taken = events, 0
         else:
@@ -133,14 +137,14 @@ class Lane:
             self.taken = 0
 
     def take(self, mark: int | None) -> list[Any]:
-        """Events with ts_event before the mark (all, without one), in venue order; they leave `held`."""
+        """Events before the mark (all, without one), in venue order; they leave `held`."""
         held, taken = self.held, self.taken
         if taken == len(held):
             return []
-        if mark is None or held[-1].ts_event < mark:
+        if mark is None or self.time_of(held[-1]) < mark:
             self.held, self.taken = [], 0
             return held[taken:] if taken else held
-        cut = bisect_left(held, mark, taken, key=event_time)
+        cut = bisect_left(held, mark, taken, key=self.time_of)
         self.taken = cut
         return held[taken:cut]
 

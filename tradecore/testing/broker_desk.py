@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -89,32 +90,35 @@ class BrokerDesk:
 
     # --------------------------------------------------------------------------------------------------- market events
 
-    def play(self, *events: Any, until: int | None = None, window: int | None = None) -> None:
+    def play(self, *events: Any, until: int | None = None, window: int | None = None, by_arrival: bool = False) -> None:
         """Let these events happen, instant by instant, then time go on to `until` (by default the last of them).
 
-        window: how many events are loaded at a time, whole instants; by default all of them.
+        window: how many events are loaded at a time, whole instants; by default all of them. by_arrival: they are live,
+        and happen when they are received.
         """
-        ordered = sorted(events, key=lambda event: event.ts_event)
+        time_of = attrgetter("ts_received" if by_arrival else "ts_event")
+        ordered = sorted(events, key=time_of)
         place = 0
         while place < len(ordered):
             stop = len(ordered) if window is None else min(place + window, len(ordered))
-            while stop < len(ordered) and ordered[stop].ts_event == ordered[stop - 1].ts_event:
+            while stop < len(ordered) and time_of(ordered[stop]) == time_of(ordered[stop - 1]):
                 stop += 1
-            self._play_window(ordered[place:stop])
+            self._play_window(ordered[place:stop], by_arrival=by_arrival)
             place = stop
         if until is not None:
             self.advance(until)
 
-    def _play_window(self, events: list[Any]) -> None:
+    def _play_window(self, events: list[Any], *, by_arrival: bool) -> None:
         by_series: dict[tuple[str, str], list[Any]] = {}
         for event in events:
             by_series.setdefault((event.event_type, str(event.series)), []).append(event)
         for (kind, name), part in by_series.items():
             if self.broker.is_source(kind, name):
-                self.broker.load(kind, name, part)
-        for event in events:
-            self.advance(event.ts_event)
-        self.broker.end_window(events[-1].ts_event + 1)
+                self.broker.load(kind, name, part, by_arrival=by_arrival)
+        times = [event.ts_received if by_arrival else event.ts_event for event in events]
+        for ts in times:
+            self.advance(ts)
+        self.broker.end_window(times[-1] + 1)
         self._serve()
 
     def advance(self, until: int) -> None:
