@@ -175,7 +175,7 @@ async def test_the_profit_order_can_be_moved_while_it_is_held_back_and_while_it_
 
 async def test_with_latency_a_stop_is_moved_again_only_when_the_last_move_is_answered(trade: Any) -> None:
     """Three prices pass while the first update is on its way and back: they make one update, not three."""
-    moves: list[tuple[int, Decimal | None]] = []
+    moves: list[tuple[int, Any]] = []
 
     def note(update: tc.OrderUpdated) -> None:
         if update.order.updated:
