@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from tradecore.domain.instrument import Instrument, Number, check_instrument_id, to_decimal
+from tradecore.domain.order_machine import judge_report
 from tradecore.domain.order_snapshot import OrderSnapshot as OrderSnapshot
-from tradecore.domain.order_state import OrderState, check_transition
+from tradecore.domain.order_state import TRANSITIONS, OrderState, OutcomeKind, check_transition
 
 # OrderSide, OrderType and TimeInForce are read from here by most: they are words of the Order.
 from tradecore.domain.order_terms import (
@@ -76,6 +77,8 @@ class Order:
     _tags = _NO_TAGS
     _terms = PLAIN_TERMS
     _typed_trailing: TypedTrailing | None = None
+    _alarm: str | None = None
+    _repeated_reports = 0
 
     def __init__(
         self,
@@ -194,10 +197,8 @@ class Order:
         """
         from tradecore.domain.order_group import make_bracket
 
-        return make_bracket(
-            instrument, quantity, price=price, entry_stop_price=entry_stop_price, profit_price=profit_price,
-            stop_price=stop_price, stop_limit_price=stop_limit_price, options=options,
-        )  # fmt: skip
+        prices = (price, entry_stop_price, profit_price, stop_price, stop_limit_price)
+        return make_bracket(instrument, quantity, prices, options)
 
     # ------------------------------------------------------------------------------------------- what one may read
 
@@ -309,6 +310,16 @@ class Order:
         return self._pending_update
 
     @property
+    def alarm(self) -> str | None:
+        """What was reported of it that cannot be, such as an execution of a rejected order; it is taken over."""
+        return self._alarm
+
+    @property
+    def repeated_reports(self) -> int:
+        """Reports of old news; they changed nothing."""
+        return self._repeated_reports
+
+    @property
     def ts_decided(self) -> int:
         """Engine time at which the strategy submitted it, int nanoseconds; 0 before."""
         return self._ts_decided
@@ -356,14 +367,12 @@ class Order:
         """Its id and place in a group; it stays INITIALIZED until it is sent. Raises: OrderError when it has an id."""
         if self._order_id:
             raise OrderError(f"order {self._order_id} was submitted before and is {self._state.name}; make a new Order")
-        self._order_id, self._strategy, self._broker = order_id, strategy, broker
-        self._ts_decided = ts_decided
+        self._order_id, self._strategy, self._broker, self._ts_decided = order_id, strategy, broker, ts_decided
         self._terms = replace(self._terms, group_id=group_id, contingency=contingency, role=role, parent_id=parent_id)
 
     def change_held(self, quantity: Decimal | None, price: Decimal | None, stop_price: Decimal | None) -> None:
         """Change a child that was not sent yet; None leaves a term as it is."""
-        assert self._state is _INITIALIZED
-        self._quantity = self._quantity if quantity is None else quantity
+        self._quantity = quantity or self._quantity  # above 0
         self._price = self._price if price is None else price
         self._stop_price = self._stop_price if stop_price is None else stop_price
 
@@ -377,12 +386,19 @@ class Order:
         self._pending_cancel = self._pending_cancel or cancel
         self._pending_update = self._pending_update or update
 
-    def apply_report(self, report: OrderSnapshot) -> None:
-        """Move as the report says. Raises: IllegalOrderTransition for a move that the table does not have."""
+    def apply_report(self, report: OrderSnapshot) -> bool:
+        """Move as the report says; whether it shows more executed than was known.
+
+        Old news changes nothing and is counted; what cannot be, and is, is taken over and stands in `alarm`.
+        Raises: IllegalOrderTransition for a report that no venue can make.
+        """
         state, executed = report.state, report.filled_quantity
         is_more = executed > self._filled_quantity
         if state is not self._state or is_more:
-            self._state = check_transition(self._order_id, self._state, state)
+            if state in TRANSITIONS[self._state]:
+                self._state = state
+            elif not self._take_odd(state, is_more=is_more):
+                return False
             if state is _TRIGGERED:  # a trailing stop has its prices now
                 self._price, self._stop_price = report.price, report.stop_price
         if is_more:
@@ -395,6 +411,18 @@ class Order:
             self._pending_update = False
         if self._pending_cancel and (report.cancel_rejected or state in _CANCEL_OVER):
             self._pending_cancel = False
+        return is_more
+
+    def _take_odd(self, shown: OrderState, *, is_more: bool) -> bool:
+        """A report that the plain table has no move for; False for old news."""
+        outcome = judge_report(self._order_id, self._state, shown, is_more=is_more)
+        if outcome.kind is OutcomeKind.NOTHING:
+            self._repeated_reports += 1
+            return False
+        if outcome.kind is OutcomeKind.ALARM:
+            self._alarm = f"reported {shown.name} although it was {self._state.name}"
+        self._state = outcome.state or self._state
+        return True
 
     def __repr__(self) -> str:
         at = "" if self._price is None else f" @ {self._price}"

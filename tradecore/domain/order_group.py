@@ -194,17 +194,13 @@ class OrderGroup:
 
 
 def make_bracket(
-    instrument: str,
-    quantity: Number,
-    *,
-    price: Number | None,
-    entry_stop_price: Number | None,
-    profit_price: Number | None,
-    stop_price: Number | None,
-    stop_limit_price: Number | None,
-    options: dict[str, Any],
+    instrument: str, quantity: Number, prices: tuple[Number | None, ...], options: dict[str, Any]
 ) -> OrderGroup:
-    """See Order.bracket. options: of the entry (time_in_force, expire_time, tags, post_only). Raises: InvalidOrder."""
+    """See Order.bracket. prices: in its order. options: of the entry (time_in_force, expire_time, tags, post_only).
+
+    Raises: InvalidOrder.
+    """
+    price, entry_stop_price, profit_price, stop_price, stop_limit_price = prices
     if entry_stop_price is not None:
         kind = OrderType.STOP if price is None else OrderType.STOP_LIMIT
     else:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final
 
 from tradecore.domain.account import Account
+from tradecore.domain.account_adjustment import AccountAdjusted, AdjustmentKind
 from tradecore.domain.instrument import Instrument, Number
 from tradecore.domain.order import Order
 from tradecore.domain.order_group import OrderGroup
@@ -45,6 +46,7 @@ class OrderDesk:
         self.name = name
         self.brokers = brokers
         self.order_count = 0
+        self.repeated_executions = 0
         self._engine = engine
         self._timeline = engine.timeline
         self._instruments = engine.instruments
@@ -233,22 +235,28 @@ class OrderDesk:
     def take_report(self, report: BrokerReport) -> tuple[Order | None, Position | None]:
         """Take a report in, whole: the order it is of, and the position before its execution, if it has one.
 
-        None in place of an order that finished too long ago to be kept; what it executed counts all the same.
+        None in place of an order that finished too long ago to be kept; what it executed counts all the same. None in
+        place of the position, too, for an execution that was reported before.
         """
         change, execution = report.order, report.execution
-        order = self._orders.get(change.order_id)
+        order, is_news = self._orders.get(change.order_id), True
         if order is not None:
-            order.apply_report(change)
+            is_news = order.apply_report(change)
             if order.state.is_finished:
                 del self._orders[change.order_id]
                 self._keep_finished(order)
         else:
             order = self._finished.get(change.order_id)
             if order is not None:  # a late execution: it is booked, and the order stays finished
-                order.apply_report(change)
+                is_news = order.apply_report(change)
+                if order.state.is_open:  # the venue says that it works although it was refused
+                    self._orders[change.order_id] = self._finished.pop(change.order_id)
         if self._grouped:
             self.groups.take(change)
         if execution is None:
+            return order, None
+        if not is_news:  # told before
+            self.repeated_executions += 1
             return order, None
         place = (execution.broker, execution.instrument)
         before = self._positions.get(place) or self.position(execution.instrument, execution.broker)
@@ -259,6 +267,17 @@ class OrderDesk:
         self._positions[place] = after
         self._money.take(execution, after)
         return order, before
+
+    def take_adjustment(self, adjusted: AccountAdjusted) -> None:
+        """Take an adjustment in: the position and the money after it."""
+        if adjusted.after is not None:
+            self._positions[adjusted.broker, adjusted.after.instrument] = adjusted.after
+        self._money.take_adjustment(adjusted)
+        if adjusted.adjustment.kind is AdjustmentKind.SPLIT and self._grouped:
+            for order_id, held in list(self._grouped.items()):  # their prices are in old units
+                order = held.orders[order_id]
+                if order.instrument == adjusted.adjustment.instrument and self.groups.is_held(order):
+                    self.groups.cancel_held(order)
 
     def _keep_finished(self, order: Order) -> None:
         finished = self._finished

@@ -316,7 +316,7 @@ class StrategyHost:
         Returns something to await where a callback is `async def` or somebody traces.
         """
         order, before = self.orders.take_report(report)
-        execution = report.execution
+        execution = report.execution if before is not None else None
         if self._opportunities is not None:
             after = None if execution is None else self.orders.position(execution.instrument, execution.broker)
             moves = self._opportunities.take_report(report.order, execution, before, after)
