@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -131,7 +132,7 @@ class RandomTrader(tc.Strategy):
     def submit(self, draw: Random, instrument: str) -> None:
         quantity = Decimal(draw.choice((-12, -5, -1, 1, 5, 12)))
         price = self.near(draw, instrument)
-        kind = draw.randrange(5)
+        kind = draw.randrange(8)
         if kind == 0:
             self.submit_order(tc.Order.market(instrument, quantity))
         elif kind == 1:
@@ -141,8 +142,17 @@ class RandomTrader(tc.Strategy):
             self.submit_order(tc.Order.limit(instrument, quantity, price))
         elif kind == 3:
             self.submit_order(tc.Order.stop(instrument, quantity, price))
-        else:
+        elif kind == 4:
             self.submit_order(tc.Order.stop_limit(instrument, quantity, price, self.near(draw, instrument)))
+        elif kind == 5:
+            self.submit_order(tc.Order.market_if_touched(instrument, quantity, price, reduce_only=draw.random() < 0.3))
+        elif kind == 6:
+            offset, activation = draw.randint(1, 4) * TICK, draw.choice((None, price))
+            self.submit_order(tc.Order.trailing_stop(instrument, quantity, offset=offset, activation_price=activation))
+        else:
+            ends = self.get_current_time() + timedelta(seconds=draw.randint(1, 40))
+            in_force = tc.TimeInForce.GTD
+            self.submit_order(tc.Order.limit(instrument, quantity, price, time_in_force=in_force, expire_time=ends))
 
     def change(self, draw: Random, order: tc.Order) -> None:
         if draw.random() < 0.4:
@@ -298,4 +308,4 @@ async def test_the_random_runs_do_what_the_laws_are_about(tmp_path: Path) -> Non
     assert {record["strategy"] for record in executed} == {"one", "two"}
     assert len(executed) > 50
     states = {json.loads(line)["state"] for line in lines.orders}
-    assert {"ACCEPTED", "TRIGGERED", "PARTIALLY_FILLED", "FILLED", "CANCELLED"} <= states
+    assert {"ACCEPTED", "TRIGGERED", "PARTIALLY_FILLED", "FILLED", "CANCELLED", "EXPIRED"} <= states
