@@ -52,6 +52,9 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     ├── StatisticsError         a record or a question that no statistics can answer
     ├── RunFolderError          results could not be written
     ├── NotARunFolder           nothing that a run left, where one was to be verified
+    ├── RecordingError
+    │   ├── RecordingFailed     live events could not be written down; names what was kept
+    │   └── RecordingUnreadable nothing that was recorded, or damaged, or more than can be replayed
     ├── LocalVenueError         a market, fault or request that the local venue cannot make sense of
     │   └── LocalVenuePortTaken the address it should listen at
     ├── VirtualTimeError        a test on virtual time that cannot go on
@@ -451,6 +454,27 @@ class NotARunFolder(TradecoreError):
     """A folder to be verified in which no run left anything, or one of a newer layout."""
 
     exit_code = 4
+
+
+class RecordingError(TradecoreError):
+    """What concerns the recording of live events."""
+
+    exit_code = 4
+
+
+class RecordingFailed(RecordingError):
+    """Live events could not be written down (a full disk, no permission); what was recorded before is kept, whole."""
+
+    def __init__(self, path: Path, kept: int, error: OSError) -> None:
+        super().__init__(
+            f"{path}: cannot be written ({error.strerror or error}); the {kept:,} before are kept and can be read. Free "
+            "space or permissions there, or record into another folder"
+        )
+        self.path, self.kept = path, kept
+
+
+class RecordingUnreadable(RecordingError):
+    """A folder that holds no recording, one that was damaged, or one that holds what cannot be read back."""
 
 
 class RunningLoopError(TradecoreError, RuntimeError):

@@ -14,13 +14,14 @@ _COMMANDS = {
         "tradecore.cli.command_data_show:info", "Show what is known of one series, and its first rows."
     ),
     "verify": LazyCommand("tradecore.cli.command_data_show:verify", "Look for gaps, duplicates and disorder."),
+    "record": LazyCommand("tradecore.cli.command_data_record:record", "Record live streams as they come."),
     "generate": LazyCommand("tradecore.cli.command_data_generate:generate", "Make synthetic bars, quotes or trades."),
 }
 
 
 @click.group(cls=LazyGroup, lazy_commands=_COMMANDS)
 def data() -> None:
-    """Import, export, list, verify and generate market data.
+    """Import, export, list, verify, record and generate market data.
 
     The store is --storage URL ("sqlite:PATH", "parquet:FOLDER"), or that of --config FILE.
     """
