@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment, AdjustmentKind
 from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.depth_snapshot import DepthSnapshot
@@ -93,6 +94,9 @@ _LAZY = {
 }
 
 __all__ = [
+    "AccountAdjusted",
+    "AccountAdjustment",
+    "AdjustmentKind",
     "Aggressor",
     "Bar",
     "BarColumnsFeed",

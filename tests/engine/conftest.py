@@ -90,3 +90,9 @@ class NullRecorder:
 
     def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:
         """Not kept."""
+
+    def record_adjustment(self, adjusted: Any, profit: Any, price: float) -> None:
+        """Not kept."""
+
+    def record_note(self, kind: str, ts_event: int, facts: Any) -> None:
+        """Not kept."""

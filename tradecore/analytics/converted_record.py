@@ -28,7 +28,7 @@ _ONE: Final = Decimal(1)
 class ConvertedRecord(LedgerRecord):
     """The running record of one ledger, converted."""
 
-    __slots__ = ()
+    __slots__ = ("_rate",)  # of the last execution: what the cost of what is held was taken over at
 
     def add_execution(
         self, execution: Execution, before: Position, after: Position, known_ns: int | None = None
@@ -36,7 +36,7 @@ class ConvertedRecord(LedgerRecord):
         """See LedgerRecord.add_execution; the positions are those of the ledger, in the instrument's currency."""
         rate = _ONE if execution.rate is None else execution.rate
         commission = execution.commission * (rate if execution.commission_rate is None else execution.commission_rate)
-        earlier = self._position
+        earlier, self._rate = self._position, rate
         super().add_execution(
             replace(execution, price=execution.price * rate, slippage=execution.slippage * rate, commission=commission),
             earlier,
@@ -48,3 +48,9 @@ class ConvertedRecord(LedgerRecord):
             ),
             known_ns,
         )
+
+    def add_adjustment(self, ts: int, after: Position, profit: Decimal, price: float) -> None:
+        """See LedgerRecord.add_adjustment: profit and price are converted, the position's cost is not."""
+        earlier, cost = self._position, after.cost * self._rate
+        realised = earlier.realised + profit
+        super().add_adjustment(ts, replace(after, cost=cost, realised=realised), profit, price)

@@ -114,8 +114,8 @@ class LedgerRecord:
     """The running record of one ledger. Its owner moves spans into the curve (`fold`)."""
 
     __slots__ = (
-        "_carried", "_changes", "_course", "_executed_ns", "_flips", "_head", "_is_whole", "_laid_ns", "_long",
-        "_long_held", "_opened_ns", "_position", "_price", "_short", "_short_held", "_slopes",
+        "_adjusted_ns", "_carried", "_changes", "_course", "_executed_ns", "_flips", "_head", "_is_whole", "_laid_ns",
+        "_long", "_long_held", "_opened_ns", "_position", "_price", "_short", "_short_held", "_slopes",
         "_trade_profit", "curve", "first_ns", "key", "point_count", "spans",
     )  # fmt: skip
 
@@ -126,7 +126,7 @@ class LedgerRecord:
         self.spans: list[MarkedSpan] = []
         self.point_count = 0  # in the spans
         self.first_ns = MIN_NS
-        self._executed_ns = self._laid_ns = MIN_NS
+        self._executed_ns = self._laid_ns = self._adjusted_ns = MIN_NS
         self._changes: list[Change] = []  # of executions whose marks may still come
         self._course: Course = (0.0, 0.0, True, 0.0)  # of marks before the first of them
         self._long, self._short, self._flips = SideTotals(), SideTotals(), SideTotals()
@@ -150,7 +150,7 @@ class LedgerRecord:
     @property
     def last_ns(self) -> int:
         """Time of the newest mark or execution, ns; MIN_NS before the first."""
-        return max(self._executed_ns, self._laid_ns)
+        return max(self._executed_ns, self._laid_ns, self._adjusted_ns)
 
     def add_execution(
         self, execution: Execution, before: Position, after: Position, known_ns: int | None = None
@@ -198,7 +198,28 @@ class LedgerRecord:
         self._executed_ns = ts
         # An execution is a mark at its own price: it is what the market last paid.
         is_long = now > 0 or (not now and held > 0)
+        if ts < self._adjusted_ns:  # it happened inside a bar in which the account was adjusted, and is known only now
+            ts = self._adjusted_ns
         self._changes.append((known_ns, ts, float(price), self._find_course(after, is_long=is_long)))
+
+    def add_adjustment(self, ts: int, after: Position, profit: Decimal, price: float) -> None:
+        """Money or units came without an execution, and all marks up to then have: a dividend, a split, interest.
+
+        profit: received, below 0 paid; it counts as realised on the side that is held (interest: what is received as
+        long, what is paid as short). price: a unit's mark after it.
+        """
+        held = self._position.quantity
+        is_long = held > 0 or (not held and profit >= 0)
+        totals = self._long if is_long else self._short
+        totals.realised += profit
+        self._trade_profit += profit
+        if held and not after.quantity:
+            self._close(totals, ts)
+        self._position = after
+        if self.first_ns == MIN_NS:
+            self._begin(ts)
+        self._adjusted_ns = ts
+        self._changes.append((ts + 1, ts, price, self._find_course(after, is_long=is_long)))
 
     def _book_flip(self, execution: Execution, before: Position, after: Position, value: Decimal) -> None:
         """A close and an open at one instant."""

@@ -113,6 +113,24 @@ class PerformanceAnalyzer:
         if self._waiting_marks > PENDING_MAX:
             self._take_waiting()
 
+    def record_adjustment(
+        self, broker: str, source: BrokerSource, name: str, after: Position | None, ts: int, profit: Decimal,
+        price: float,
+    ) -> None:  # fmt: skip
+        """Money or units came without an execution; marks up to then have all come.
+
+        name: the instrument, or the currency of interest (after is None then). profit: in the statistics' currency.
+        price: a unit's mark after it, as marks are given.
+        """
+        self._take_waiting()
+        number = self._by_broker.get((broker, name))
+        if number is None:
+            number = self._open_ledger(broker, source, Position(name))
+        self._ahead = None
+        ledger = self._ledgers[number]
+        ledger.add_adjustment(ts, ledger.position if after is None else after, profit, price)
+        self._settle(ts)
+
     def _take_waiting(self) -> None:
         """Take in what was recorded, in order; all in a row, where this code costs half as much."""
         waiting, self._waiting, self._waiting_marks = self._waiting, [], 0

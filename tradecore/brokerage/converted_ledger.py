@@ -13,6 +13,7 @@ from typing import Final
 
 from tradecore.brokerage.conversion import Conversion
 from tradecore.brokerage.ledger import Ledger
+from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.execution import Execution
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.position import Position
@@ -29,6 +30,8 @@ class _ConvertedMarks:
         self._ledger, self._record_marks = ledger, recorder.record_marks
         self.record_execution = recorder.record_execution
         self.record_order = recorder.record_order
+        self.record_note = recorder.record_note
+        self._record_adjustment = recorder.record_adjustment
 
     def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:
         """See Recorder.record_marks."""
@@ -36,6 +39,14 @@ class _ConvertedMarks:
         self._record_marks(
             instrument, times, ledger.conversion.convert_marks(ledger.position, ledger.rate, times, prices)
         )
+
+    def record_adjustment(self, adjusted: AccountAdjusted, profit: Decimal, price: float) -> None:
+        """See Recorder.record_adjustment."""
+        ledger = self._ledger
+        (mark,) = ledger.conversion.convert_marks(
+            ledger.position, ledger.rate, [adjusted.adjustment.ts_event], [price]
+        )
+        self._record_adjustment(adjusted, profit, mark)
 
 
 class ConvertedLedger(Ledger):

@@ -57,15 +57,15 @@ class Ledger:
     def apply(self, execution: Execution, instant: int) -> Position:
         """Book an execution made at an instant of the run (a bar's open, when the bar is known); the position after it.
 
-        Marks before this instant are of what was held before it, its own mark of what is held after it. While something
-        is held and marks do not depend on its side, they are read off later, many at once.
+        Marks before this instant are of what was held before it, its own mark of what is held after it. On bars, which
+        mark a holding of either side alike, they are read off later while something is held, many at once.
         """
         before = self.position
         self.position = after = before.after(
             execution.signed_quantity, execution.price, execution.ts_event, execution.commission
         )
         held, now = before.quantity, after.quantity
-        if held and not (now and (self.lane.has_one_price or (now > 0) == (held > 0))):
+        if held and not (now and self.lane.has_one_price):
             self.record_marks(instant - 1, held)
         # Who asked for the statistics at this very instant had its mark taken with what was held before it.
         if not held or self.marked_ns > instant - 1:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
+from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.execution import Execution
 from tradecore.domain.order import OrderSnapshot
 from tradecore.domain.position import Position
-from tradecore.engine.participant import NEVER, BrokerReport
+from tradecore.engine.participant import NEVER, AdjustmentReport, BrokerReport
 
 
 class ReportQueue:
@@ -22,7 +23,7 @@ class ReportQueue:
 
     def __init__(self) -> None:
         self.due_ns = NEVER
-        self._heap: list[tuple[int, int, BrokerReport]] = []
+        self._heap: list[tuple[int, int, BrokerReport | AdjustmentReport]] = []
         self._last_due: dict[str, int] = {}
         self._number = 0
 
@@ -34,7 +35,15 @@ class ReportQueue:
         heappush(self._heap, (due_ns, self._number, BrokerReport(due_ns, strategy, order, execution, after)))
         self.due_ns = self._heap[0][0]
 
-    def take(self, ts: int) -> list[BrokerReport]:
+    def put_adjusted(self, due_ns: int, adjusted: AccountAdjusted) -> None:
+        """Queue the report of an adjustment, behind what its strategy is still to hear of before."""
+        strategy = adjusted.strategy
+        due_ns = self._last_due[strategy] = max(due_ns, self._last_due.get(strategy, due_ns))
+        self._number += 1
+        heappush(self._heap, (due_ns, self._number, AdjustmentReport(due_ns, strategy, adjusted)))
+        self.due_ns = self._heap[0][0]
+
+    def take(self, ts: int) -> list[BrokerReport | AdjustmentReport]:
         """Reports due by this instant, each handed out once."""
         taken = []
         heap = self._heap

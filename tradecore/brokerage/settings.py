@@ -86,10 +86,11 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
     """A [brokers.NAME] table with type = "simulated".
 
     account: "cash" refuses shorts and what the cash does not pay; "margin" allows both up to initial_margin (fraction
-    of the position's value that equity must cover). no_short: instruments that nobody lends. cash: initial money by
-    currency, the account's own first. match_on: match source by instrument, overriding the choice of EXECUTION 3
-    ("depth", "quote", "trade", "trade_queue", "bar_bid_ask", "bar"). spread: by instrument, price units, where only
-    trades, or one side's bars, are there.
+    of the position's value that equity must cover). cash: initial money by currency, the account's own first. no_short:
+    instruments that nobody lends. borrow_rate: what shorts cost a year, fraction of their value, at UTC midnights.
+    match_on: match source by instrument, overriding the choice of EXECUTION 3 ("depth", "quote", "trade",
+    "trade_queue", "bar_bid_ask", "bar"). spread: by instrument, price units, where only trades, or one side's bars, are
+    there.
 
     contingency: who holds a group of orders: "client", we, by reports and commands that take their time; "venue", the
     broker, at once (EXECUTION 8).
@@ -99,6 +100,7 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
     cash: dict[str, Decimal]
     initial_margin: Decimal = Decimal("0.5")
     no_short: tuple[str, ...] = ()
+    borrow_rate: Decimal = Decimal(0)
     commission: Commission = RateCommission()
     slippage: Slippage = TickSlippage()
     latency: Latency = Latency()

@@ -21,10 +21,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tradecore.brokerage.account_book import AccountBook
-from tradecore.brokerage.commission import make_charge
-from tradecore.brokerage.conversion import COMMISSION_WORDS, Conversion, find_commission_mistake, is_plain
-from tradecore.brokerage.converted_ledger import ConvertedLedger
-from tradecore.brokerage.currency_paths import CurrencyPaths
+from tradecore.brokerage.account_money import AccountMoney
+from tradecore.brokerage.adjustments import AdjustmentActs, Adjustments
 from tradecore.brokerage.ledger import Ledger
 from tradecore.brokerage.order_check import check_order, check_terms, check_update
 from tradecore.brokerage.report_queue import ReportQueue
@@ -33,6 +31,7 @@ from tradecore.brokerage.settings_check import list_settings_mistakes
 from tradecore.brokerage.slippage import make_lane_slippage
 from tradecore.brokerage.venue_groups import VenueActs, VenueGroups, make_venue_group
 from tradecore.domain.account import Account
+from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment
 from tradecore.domain.delay_law import DelayLaw, draw_key
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instrument import Instrument
@@ -41,7 +40,7 @@ from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import OrderRole
 from tradecore.domain.position import Position
-from tradecore.engine.participant import NEVER, BrokerReport, Recorder, Source
+from tradecore.engine.participant import NEVER, AdjustmentReport, BrokerReport, Recorder, Source
 from tradecore.errors import ConfigError, InvalidOrder, UnknownInstrument, UnknownOrder
 from tradecore.execution.execution_engine import Charge, ExecutionEngine
 from tradecore.execution.lane import Lane
@@ -100,24 +99,26 @@ class SimulatedBroker:
             stop_through=settings.stop_through, self_trade=settings.self_trade,
         )  # fmt: skip
         self._engine = ExecutionEngine(name, self.source, rules, self)
+        self._charges: dict[str, Charge] = {}
+        self._money = AccountMoney(name, next(iter(settings.cash)), settings.commission, self._get_instant)
         self._book = AccountBook(
-            is_cash=settings.account == "cash",
-            cash=settings.cash,
-            initial_margin=settings.initial_margin,
-            convert=self._find_rate,
-            now=self._get_instant,
-            no_short=settings.no_short,
-        )
-        self._paths = CurrencyPaths(self._book.currency, ())
+            is_cash=settings.account == "cash", cash=settings.cash, initial_margin=settings.initial_margin,
+            convert=self._money.find_rate, now=self._get_instant, no_short=settings.no_short,
+        )  # fmt: skip
+        self._adjustments = Adjustments(
+            name, self._book, self._engine.lanes, settings.borrow_rate,
+            AdjustmentActs(
+                self._money.find_rate_at, self._list_open_orders, self._engine.withdraw, self._charges,
+                partial(self._tell_answer, updated=True), self._engine.rescan, self._tell_adjusted,
+            ),
+        )  # fmt: skip
         self._instruments: dict[str, Instrument] = {}
         self._known: dict[str, Instrument] = {}
         self._more_may_come = False
         self._sources: dict[str, MatchSource] = {}
         self._without_source: dict[str, str] = {}
-        self._charges: dict[str, Charge] = {}
-        self._payable: set[str] = set()
         self._recorders: dict[str, Recorder] = {}
-        self._reports: list[BrokerReport] = []  # due since the instant at which they were made
+        self._reports: list[BrokerReport | AdjustmentReport] = []  # due since the instant at which they were made
         self._delayed_reports = ReportQueue()
         self._commands: deque[_Command] = deque()
         self._orders: dict[str, WorkingOrder] = {}
@@ -146,7 +147,7 @@ class SimulatedBroker:
 
     def attach(self, strategy: str, recorder: Recorder) -> None:
         """Open ledgers for a strategy; its executions, order changes and marks go to the recorder."""
-        self._recorders[strategy] = recorder
+        self._recorders[strategy] = self._adjustments.recorders[strategy] = recorder
 
     def choose_sources(
         self, sources: Sequence[Source], instruments: dict[str, Instrument], *, more_may_come: bool = False
@@ -168,7 +169,7 @@ class SimulatedBroker:
             if name not in instruments:
                 raise UnknownInstrument(name, list(instruments))
             instrument = instruments[name]
-            mistake = find_commission_mistake(self.settings.commission.currency, instrument)
+            mistake = self._money.find_mistake(instrument)
             if mistake is not None:
                 mistakes.append(mistake)
                 continue
@@ -190,7 +191,7 @@ class SimulatedBroker:
             raise ConfigError(f"broker {self.name!r}", mistakes)
 
     def _open(self, instrument: Instrument, chosen: MatchSource) -> None:
-        charge = self._make_charge(instrument)
+        charge = self._money.make_charge(instrument)
         slippage = make_lane_slippage(self.settings.slippage, instrument, self._seed)
         self._engine.open_lane(instrument, chosen, charge, **slippage)
         for ledger in self._book.ledgers.values():
@@ -201,40 +202,13 @@ class SimulatedBroker:
         self._without_source.pop(instrument.id, None)
 
     def _list_missing_paths(self) -> list[str]:
-        currency, paid_in = self._book.currency, self.settings.commission.currency
-        self._paths = CurrencyPaths(currency, self._engine.lanes.values(), self._paths)
         needed = {self._instruments[name].currency for name in self._sources}
         if not self._book.is_cash:
             needed |= set(self._book.cash)
-        if self._sources and paid_in not in COMMISSION_WORDS:
-            needed.add(paid_in)
-        return [self._say_no_path(other) for other in sorted(needed) if not self._paths.has_path(other)]
-
-    def _say_no_path(self, currency: str) -> str:
-        own = self._book.currency
-        return (
-            f"no instrument that is read converts {currency} into {own}, the account's currency, directly or over one "
-            f"other; add one to the run whose base_currency is {currency} and whose currency is {own}, or the other "
-            "way round, or give the account cash in one currency only"
-        )
-
-    def _find_rate(self, currency: str) -> Decimal | None:
-        return self._paths.find_rate(currency, self._instant)
-
-    def _find_rate_at(self, currency: str, ts: int) -> Decimal | None:
-        return self._paths.find_rate(currency, ts)
+        return self._money.find_paths(self._engine.lanes.values(), needed)
 
     def _get_instant(self) -> int:
         return self._instant
-
-    def _make_charge(self, instrument: Instrument) -> Charge:
-        return make_charge(self.settings.commission, instrument, partial(self._compute_cross, instrument))
-
-    def _make_conversion(self, instrument: Instrument) -> Conversion:
-        return Conversion(instrument, self._book.currency, self.settings.commission.currency, self._find_rate_at)
-
-    def _compute_cross(self, instrument: Instrument, currency: str) -> Decimal:
-        return self._make_conversion(instrument).compute_cross(currency, self._instant)
 
     @property
     def match_sources(self) -> dict[str, str]:
@@ -255,20 +229,9 @@ class SimulatedBroker:
     def check_order(self, order: Order) -> None:
         """What is wrong with an order at any time, so that it raises at the user's call. Raises: InvalidOrder."""
         check_terms(order, self._timeline.now)
-        if order.instrument not in self._payable:
-            self._check_payable(order.instrument)
-
-    def _check_payable(self, name: str) -> None:
-        """Whether money of an instrument can be booked here; once it can, it always can. Raises: InvalidOrder."""
-        instrument = self._known.get(name)
-        if instrument is None:
-            return  # judged when it takes effect: its series may still show themselves
-        mistake = find_commission_mistake(self.settings.commission.currency, instrument)
-        if mistake is None and not (self._more_may_come or self._paths.has_path(instrument.currency)):
-            mistake = self._say_no_path(instrument.currency)
-        if mistake is not None:
-            raise InvalidOrder(f"broker {self.name!r}: {mistake}")
-        self._payable.add(name)
+        name = order.instrument
+        if name not in self._money.payable:
+            self._money.check_payable(self._known.get(name), more_may_come=self._more_may_come)
 
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
@@ -364,19 +327,29 @@ class SimulatedBroker:
     def load(self, kind: str, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
         """Events of the next window of a match source series, in order of ts_event, or of arrival (DESIGN 4)."""
         self._engine.load(kind, name, events, by_arrival=by_arrival)
+        if self.settings.borrow_rate:
+            self._adjustments.begin(events[0].ts_event)
+        self._refresh_due()
+
+    def load_adjustments(self, dues: Sequence[tuple[int, AccountAdjustment]]) -> None:
+        """Adjustments of accounts of the next window, with the instants at which they are booked, in order."""
+        self._adjustments.load(dues)
         self._refresh_due()
 
     def advance(self, ts: int) -> None:
         """Do everything up to and including this instant: market events, then commands, instant by instant."""
         if self._next_ns > ts:
             return
-        engine, commands = self._engine, self._commands
+        engine, commands, adjustments = self._engine, self._commands, self._adjustments
         while True:
-            due = engine.due_ns
+            due, adjusted = engine.due_ns, adjustments.due_ns
             commanded = commands[0].due_ns if commands else NEVER
-            if due <= ts and due <= commanded:
+            if due <= ts and due <= adjusted and due <= commanded:
                 self._instant = due
                 engine.match(due)
+            elif adjusted <= ts and adjusted <= commanded:
+                self._instant = adjusted
+                adjustments.run(adjusted)
             elif commanded <= ts:
                 self._instant = commanded
                 self._take_effect(commands.popleft())
@@ -384,7 +357,7 @@ class SimulatedBroker:
                 break
         self._set_next(min(due, commanded))
 
-    def take_reports(self, ts: int) -> list[BrokerReport]:
+    def take_reports(self, ts: int) -> Sequence[BrokerReport | AdjustmentReport]:
         """Reports due by this instant, in order, each handed out once."""
         reports = self._reports
         if self._report_law is not None:
@@ -394,7 +367,7 @@ class SimulatedBroker:
             self._reports = []
             self.due_ns = self._next_ns
         for report in reports:
-            if report.order.state.is_finished:
+            if type(report) is BrokerReport and report.order.state.is_finished:
                 self._orders.pop(report.order.order_id, None)  # the strategy knows: it will not ask for it any more
         return reports
 
@@ -410,17 +383,9 @@ class SimulatedBroker:
     def end_window(self, mark: int) -> None:
         """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
         self.value(mark - 1)
-        if self._paths.is_used:
-            self._record_converted(mark - 1)
-            self._paths.end_window()
+        self._money.end_window(self._book.ledgers.values(), mark - 1)
         self._engine.end_window()
         self._refresh_due()
-
-    def _record_converted(self, ts: int) -> None:
-        """Marks in another currency are taken while the rates of the window are there."""
-        for ledger in self._book.ledgers.values():
-            if ledger.conversion is not None:
-                ledger.record_marks(ts, ledger.position.quantity)
 
     def finish(self, ts: int) -> None:
         """The run ended at this instant: what waits for a bar takes effect, what is held gets a last mark.
@@ -442,6 +407,8 @@ class SimulatedBroker:
 
     def _set_next(self, due: int) -> None:
         """The next event or command is due then; a report may be due before."""
+        if self._adjustments.due_ns < due:
+            due = self._adjustments.due_ns
         if self._report_law is not None and self._delayed_reports.due_ns < due:
             due = self._delayed_reports.due_ns
         self._next_ns = due
@@ -486,7 +453,7 @@ class SimulatedBroker:
         if instrument is None or not self._more_may_come or name in self._without_source:
             return None
         self._instruments[name] = instrument
-        self._charges[name] = self._make_charge(instrument)
+        self._charges[name] = self._money.make_charge(instrument)
         return self._engine.open_waiting_lane(instrument, self._charges[name])
 
     def _reject_waiting(self, name: str, reason: str) -> None:
@@ -587,12 +554,8 @@ class SimulatedBroker:
         key = (order.strategy, order.instrument)
         ledger = self._book.ledgers.get(key)
         if ledger is None:
-            instrument, recorder = self._instruments[order.instrument], self._recorders[order.strategy]
-            place = (order.strategy, instrument, self._engine.lanes[order.instrument], recorder)
-            if is_plain(instrument, self._book.currency, self.settings.commission.currency):
-                ledger = Ledger(*place)
-            else:
-                ledger = ConvertedLedger(*place, self._make_conversion(instrument))
+            lane, recorder = self._engine.lanes[order.instrument], self._recorders[order.strategy]
+            ledger = self._money.make_ledger(order.strategy, self._instruments[order.instrument], lane, recorder)
             self._book.ledgers[key] = ledger
         return ledger
 
@@ -683,6 +646,18 @@ class SimulatedBroker:
             )
         if order.venue_group is not None:
             self._groups.take(order, snapshot.ts_event, execution)
+
+    # --------------------------------------------------------------------------------------- asked by adjustments
+
+    def _list_open_orders(self) -> list[WorkingOrder]:
+        return [order for order in self._orders.values() if not order.is_finished]
+
+    def _tell_adjusted(self, adjusted: AccountAdjusted) -> None:
+        """Report an adjustment: at once, but not before what happened before it."""
+        if self._report_law is None:
+            self._reports.append(AdjustmentReport(self._instant, adjusted.strategy, adjusted))
+        else:
+            self._delayed_reports.put_adjusted(self._instant, adjusted)
 
     # ------------------------------------------------------------------------------------------------ what it knows
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 _ZERO = Decimal(0)
 # Released cost is rounded to this; what rounding takes from one part stays with the rest.
@@ -19,7 +20,8 @@ _COST_STEP = Decimal("1e-12")
 
 class Position(msgspec.Struct, frozen=True, gc=False):
     """What is held. quantity is signed; cost is signed with it: money paid for it, without commission (price x quantity
-    x multiplier summed). realised: profit of closed parts before commission; commission: paid so far in `currency`.
+    x multiplier summed). realised: profit of closed parts, and of dividends and the like, before commission.
+    commission: paid so far. Money is in the instrument's currency.
     """
 
     instrument: str
@@ -82,3 +84,16 @@ class Position(msgspec.Struct, frozen=True, gc=False):
             self.instrument, new, cost - released, self.realised - quantity * value - released, paid, multiplier,
             self.ts_opened, ts_event,
         )  # fmt: skip
+
+    def after_income(self, amount: Decimal, ts_event: int) -> Position:
+        """The position after money that it brought (a dividend), or below 0 cost (funding, borrowing)."""
+        return replace(self, realised=self.realised + amount, ts_changed=ts_event)
+
+    def after_split(self, ratio: Decimal, ts_event: int) -> Position:
+        """The position after a split: ratio new units for each old one, at the same cost.
+
+        >>> p = Position("A.X").after(Decimal(5), Decimal(90), 1).after_split(Decimal(2), 2)
+        >>> p.quantity, p.average_price
+        (Decimal('10'), Decimal('45'))
+        """
+        return replace(self, quantity=self.quantity * ratio, ts_changed=ts_event)

@@ -18,12 +18,13 @@ How the engine drives a broker, window by window:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.instrument import Instrument
@@ -48,6 +49,14 @@ class BrokerReport(msgspec.Struct, frozen=True, gc=False):
     order: OrderSnapshot
     execution: Execution | None = None
     after: Position | None = None
+
+
+class AdjustmentReport(msgspec.Struct, frozen=True, gc=False):
+    """What a broker tells a strategy of an adjustment of what it holds there. due_ns: as of a BrokerReport."""
+
+    due_ns: int
+    strategy: str
+    adjusted: AccountAdjusted
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -75,6 +84,17 @@ class Recorder(Protocol):
 
     def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:
         """Prices at which what is held is valued, in order of time, since the last call; only while it is held."""
+        ...
+
+    def record_adjustment(self, adjusted: AccountAdjusted, profit: Decimal, price: float) -> None:
+        """An adjustment was booked, after all marks up to its instant.
+
+        profit: what it brought, in the account's currency. price: a unit's mark after it (converted, as marks are).
+        """
+        ...
+
+    def record_note(self, kind: str, ts_event: int, facts: Mapping[str, Any]) -> None:
+        """Something of note happened to the account: a line of events.jsonl."""
         ...
 
 
@@ -160,7 +180,7 @@ class BrokerParticipant(BrokerCommands, Protocol):
         """Do everything up to and including this instant; called with times that never fall."""
         ...
 
-    def take_reports(self, ts: int) -> list[BrokerReport]:
+    def take_reports(self, ts: int) -> Sequence[BrokerReport | AdjustmentReport]:
         """Reports due by this instant, in order, each handed out once."""
         ...
 

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.depth_snapshot import DepthSnapshot
@@ -96,10 +97,15 @@ class SourceRegister:
                 self._load_series(key, lane.number, _Load(part, lane.by_arrival))
             return
         parts: dict[SeriesName, list[Any]] = {}
+        adjustments = []
         for envelope in events:
             event = envelope.event
             if type(event) in _CLASSES:
                 parts.setdefault((event.event_type, str(event.series)), []).append(event)
+            elif type(event) is AccountAdjustment:
+                adjustments.append(event)
+        if adjustments:
+            self._load_adjustments(lane, adjustments)
         for key, part in parts.items():
             load = _Load(part, lane.by_arrival)
             if self._owners.get(key) == lane.number:
@@ -109,6 +115,18 @@ class SourceRegister:
                 source = Source(*key, part[0].instrument)
                 heappush(self._coming, (load.time_of(part[0]), lane.number, key, source))
                 self.due_ns = self._coming[0][0]
+
+    def _load_adjustments(self, lane: Lane, adjustments: list[AccountAdjustment]) -> None:
+        """Of two feeds that adjust one instrument only the first does: two strategies may bring the same dividends."""
+        dues = []
+        for adjustment in adjustments:
+            key = (adjustment.event_type, adjustment.instrument or adjustment.currency or "")
+            if self._owners.setdefault(key, lane.number) == lane.number:
+                dues.append((lane.time_of(adjustment), adjustment))
+        for broker in self._brokers:
+            load = getattr(broker, "load_adjustments", None)  # a real broker's venue adjusts its accounts itself
+            if load is not None and dues:
+                load(dues)
 
     def _load_series(self, key: SeriesName, number: int, load: _Load) -> None:
         for broker in self._brokers:

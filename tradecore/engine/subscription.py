@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.feeds.merge import KNOWN_CLASSES, Envelope, Lane
 
 Call = Callable[[Any], Any]
@@ -68,6 +69,8 @@ class Subscriptions:
         self._by_series: dict[tuple[type, Any], Route] = {}
         self._lanes: dict[tuple[type, Any], Lane] = {}
         self.has_async = False
+        self.adjusters: list[Handler] = []
+        """Called with every AccountAdjustment, whoever brought the feed: indicators follow a split."""
 
     def add(self, subscription: Subscription) -> None:
         """Take a subscription in; its lane's routes are current at once."""
@@ -83,12 +86,18 @@ class Subscriptions:
         """End a strategy's subscriptions, to one lane or to all."""
         gone = [s for s in self._subscriptions if s.owner == owner and lane in (None, s.lane)]
         self._subscriptions = [s for s in self._subscriptions if s not in gone]
+        if lane is None:
+            self.adjusters = [handler for handler in self.adjusters if handler.owner != owner]
         for subscription in gone:
             self._refresh(subscription.lane)
 
     def wanted(self, lane: Lane) -> bool:
         """Whether anybody still wants the lane's events."""
         return any(subscription.lane is lane for subscription in self._subscriptions)
+
+    def has_any(self, owner: str, lanes: Sequence[Lane]) -> bool:
+        """Whether a strategy wants the events of one of these lanes."""
+        return any(subscription.owner == owner and subscription.lane in lanes for subscription in self._subscriptions)
 
     def open_lane(self, lane: Lane, event_class: type, key: Any) -> Route:
         """The route of a lane of one series, also found by class and key."""
@@ -132,5 +141,7 @@ class Subscriptions:
     def _fill(self, route: Route, lane: Lane, event_class: type) -> None:
         wanted = sorted((s for s in self._subscriptions if s.lane is lane), key=lambda s: s.owner)
         handlers = [handler for subscription in wanted for handler in subscription.handlers_for(event_class)]
+        if event_class is AccountAdjustment:
+            handlers = [*self.adjusters, *handlers]
         route.set(handlers)
         self.has_async = self.has_async or any(handler.is_async for handler in handlers)

@@ -34,7 +34,7 @@ from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
 from tradecore.engine.command import Command
 from tradecore.engine.event_queue import EventQueue
 from tradecore.engine.message_bus import MessageBus
-from tradecore.engine.participant import NEVER, BrokerParticipant, BrokerReport, Progress
+from tradecore.engine.participant import NEVER, AdjustmentReport, BrokerParticipant, BrokerReport, Progress
 from tradecore.engine.source_register import MARKET_CLASSES, SourceRegister
 from tradecore.engine.subscription import Call, Handler, Route, Subscription, Subscriptions
 from tradecore.engine.timeline import Timeline
@@ -75,7 +75,7 @@ class StrategyParticipant(Protocol):
         """The run is over."""
         ...
 
-    def receive(self, report: BrokerReport) -> Awaitable[None] | None:
+    def receive(self, report: BrokerReport | AdjustmentReport) -> Awaitable[None] | None:
         """Take a report in, then tell the user's callbacks; what is returned is awaited."""
         ...
 
@@ -167,6 +167,9 @@ class TradingEngine:
 
     def give(self, strategy: str, label: str, carry_out: Callable[[], Any]) -> None:
         """Note a wish of a strategy that is no order (a subscription, a timer); it is carried out in this turn.
+        adjust = getattr(strategy, "adjust_indicators", None)
+        if adjust is not None:
+            self._subscriptions.adjusters.append(Handler(adjust, False, strategy.name, "Indicator.adjust"))
 
         Raises: EngineStateError outside a callback.
         """

@@ -285,6 +285,12 @@ class ExecutionEngine:
         lane.rescan()
         self._note(lane)
 
+    def rescan(self, instrument: str) -> None:
+        """Terms of its orders changed where they stand."""
+        lane = self.lanes[instrument]
+        lane.rescan()
+        self._note(lane)
+
     def postpone(self, order: WorkingOrder, ts: int, command: Any) -> bool:
         """Whether a command has to wait for a bar; then it is kept and comes back through `run_postponed`."""
         lane = self.lanes[order.instrument]

@@ -163,6 +163,14 @@ class Lane:
         self.taken = taken
         self.last = self.events[taken - 1]
 
+    def rescale(self, rescale: Callable[[Any], Any]) -> None:
+        """A split: what stands is in new units from now on. Call take_until before. rescale: of one event, a copy."""
+        if self.last is not None:
+            self.last = rescale(self.last)
+        if self.taken:
+            self.events = [*self.events]
+            self.events[self.taken - 1] = self.last
+
     def end_window(self) -> None:
         """All loaded events have happened; only the last is kept."""
         if self.taken < len(self.events):

@@ -10,6 +10,7 @@ QuoteLane and DepthLane say what a book shows and how it is taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tradecore.domain.instant import MINUTE_NS
@@ -56,6 +57,12 @@ class StandingLane(Lane):
         return self.ask_of(book) if is_buy else self.bid_of(book)
 
     # -------------------------------------------------------------------------------------------------------- events
+
+    def rescale(self, rescale: Callable[[Any], Any]) -> None:
+        """See Lane.rescale."""
+        super().rescale(rescale)
+        if self._before is not None:
+            self._before = rescale(self._before)
 
     def end_window(self) -> None:
         """See Lane.end_window."""

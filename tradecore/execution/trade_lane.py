@@ -12,6 +12,7 @@ at the very price of a resting limit does not execute it, whoever was the aggres
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tradecore.domain.event import SIZE_UNKNOWN
@@ -39,6 +40,12 @@ class TradeLane(Lane):
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self._before: TradeTick | None = None
+
+    def rescale(self, rescale: Callable[[Any], Any]) -> None:
+        """See Lane.rescale."""
+        super().rescale(rescale)
+        if self._before is not None:
+            self._before = rescale(self._before)
 
     def end_window(self) -> None:
         """See Lane.end_window."""

@@ -60,3 +60,11 @@ class TrailingStop:
         if self._trailing.limit_offset is None or self.stop_price is None:
             return None
         return self.stop_price + self.sign * self._trailing.limit_offset
+
+    def rescale(self, trailing: Trailing, ratio: Decimal, increment: Decimal) -> None:
+        """A split: follow by these terms, from a stop in new units. ratio: new units for each old one."""
+        self._trailing = trailing
+        self.move_f /= float(ratio)
+        if self.stop_price is not None:
+            rounding = ROUND_CEILING if self.sign > 0 else ROUND_FLOOR
+            self.stop_price = (self.stop_price / ratio / increment).quantize(_ONE, rounding) * increment

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.bar import Bar
 from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.instant import check_ns, to_datetime, to_ns
@@ -23,7 +24,8 @@ from tradecore.domain.trade_tick import TradeTick
 from tradecore.errors import InvalidEvent, InvalidTime
 
 _MARKET_EVENTS = frozenset({Bar, TradeTick, QuoteTick, DepthSnapshot})
-_OUR_EVENTS = _MARKET_EVENTS | {OneTimeEvent, RepeatingEvent}
+_CHECKED_EVENTS = _MARKET_EVENTS | {AccountAdjustment}
+_OUR_EVENTS = _CHECKED_EVENTS | {OneTimeEvent, RepeatingEvent}
 
 
 def stamp_own_event(event: Any) -> tuple[int, int]:
@@ -44,10 +46,10 @@ def stamp_own_event(event: Any) -> tuple[int, int]:
 def check_event(event: Any) -> None:
     """Check what enters from outside, once, at the edge.
 
-    Our market events run their own `check()`; anything else must look like an Event and carry UTC times.
+    Our market events and adjustments run their own `check()`; anything else must look like an Event and carry UTC times.
     Raises: InvalidEvent, InvalidTime, InvalidName.
     """
-    if type(event) in _MARKET_EVENTS:
+    if type(event) in _CHECKED_EVENTS:
         event.check()
         return
     event_type = getattr(event, "event_type", None)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.trade_tick import TradeTick
 from tradecore.errors import InvalidEvent
+
+SIZES: Final = frozenset({"volume", "size", "bid_size", "ask_size"})
+"""Words that mean an amount: a split multiplies them, and divides all others."""
 
 _OWN_WORDS: dict[type, Callable[[Any], Any]] = {TradeTick: attrgetter("price"), QuoteTick: attrgetter("mid_price")}
 

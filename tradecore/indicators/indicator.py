@@ -2,6 +2,8 @@
 
 Receives: every event of the key it was added to, before the strategy's callback sees it.
 Gives:    a value, and whether it has seen enough for it to mean something.
+          What holds prices may also have `adjust(ratio)`: a split, with ratio new units for each old one, divides the
+          prices that it keeps by it (sizes are multiplied). Without one an indicator goes on in mixed units.
 Never:    keeps history beyond what its value needs.    Spec: 4 (add_indicator); DESIGN 13.
 """
 

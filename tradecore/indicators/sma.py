@@ -12,7 +12,7 @@ from math import fsum, nan
 from typing import Any
 
 from tradecore.domain.bar import Bar
-from tradecore.indicators.event_price import price_reader
+from tradecore.indicators.event_price import SIZES, price_reader
 
 
 class SMA:
@@ -69,6 +69,14 @@ class SMA:
             total = fsum(window)
         self._sum = total
         self.value = total / self.period
+
+    def adjust(self, ratio: float) -> None:
+        """A split: go on as if all that was seen had been in new units. ratio: new units for each old one."""
+        factor = ratio if self.price in SIZES else 1.0 / ratio
+        self._window = [price * factor for price in self._window]
+        if self.is_ready:
+            self._sum = fsum(self._window)
+            self.value = self._sum / self.period
 
     def __repr__(self) -> str:
         state = f"{self.value!r}" if self.is_ready else f"{len(self._window)} of {self.period} seen"

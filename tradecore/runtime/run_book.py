@@ -17,7 +17,8 @@ from msgspec import structs
 from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
 from tradecore.analytics.performance_statistics import PerformanceStatistics, add_statistics
 from tradecore.brokerage.settings import SimulatedBrokerSettings
-from tradecore.domain.execution import Execution
+from tradecore.domain.account_adjustment import AccountAdjusted
+from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instant import format_ns
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.position import Position
@@ -230,11 +231,15 @@ def _version() -> str:
 
 
 class Recorder:
-    """The Recorder of one strategy at one broker."""
+    """The Recorder of one strategy at one broker. is_owner: the strategy's own account, whose interest is its own."""
+
+    is_owner = True
 
     def __init__(self, book: RunBook, analyzer: PerformanceAnalyzer, broker: str) -> None:
+        self._analyzer, self._broker = analyzer, broker
         self._analyze = analyzer.record_execution
         self._write = book.folder.record_execution
+        self.record_note = book.folder.record_event
         self.record_marks = partial(analyzer.record_marks, broker=broker)
         self.record_order = book.folder.record_order
 
@@ -243,9 +248,28 @@ class Recorder:
         self._write(execution)
         self._analyze(execution, before, after, known_ns)
 
+    def record_adjustment(self, adjusted: AccountAdjusted, profit: Decimal, price: float) -> None:
+        """Into the analyzer and events.jsonl: money and units received, so that the books can be made again."""
+        adjustment, before, after = adjusted.adjustment, adjusted.before, adjusted.after
+        name, ts = adjustment.instrument or adjusted.currency, adjustment.ts_event
+        facts: dict[str, Any] = {
+            "adjustment": adjustment.kind.value, "value": adjustment.value, "strategy": adjusted.strategy,
+            "broker": adjusted.broker,
+        }  # fmt: skip
+        if before is not None and after is not None:
+            facts |= {"instrument": name, "held": before.quantity}
+            if after.quantity != before.quantity:
+                facts["quantity"] = after.quantity - before.quantity
+        if adjusted.amount:
+            facts |= {"currency": adjusted.currency, "amount": adjusted.amount}
+        self.record_note("account_adjustment", ts, {**facts, "profit": profit})
+        self._analyzer.record_adjustment(self._broker, BrokerSource.SIMULATED, name, after, ts, profit, price)
+
 
 class GuestRecorder(Recorder):
     """Of a strategy at a broker that is not its own: that account's capital counts once something executed there."""
+
+    is_owner = False
 
     def __init__(self, book: RunBook, analyzer: PerformanceAnalyzer, broker: str, capital: Decimal) -> None:
         super().__init__(book, analyzer, broker)

@@ -1,6 +1,6 @@
 """ReportedMoney: what each account holds, as far as strategies have been told.
 
-Receives: executions when they are delivered to a strategy.
+Receives: executions and adjustments when they are delivered to a strategy.
 Gives:    Account values: initial cash plus everything reported; an account is the sum of its strategies.
 Never:    asks a broker: its books run ahead of the reports.    DESIGN 9; EXECUTION 1, 9.
 """
@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from tradecore.domain.account import Account
+from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.execution import Execution
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import OrderSide
@@ -45,15 +46,25 @@ class ReportedMoney:
         if len(self._reported) >= FOLD_AT:
             self._fold()
 
+    def take_adjustment(self, adjusted: AccountAdjusted) -> None:
+        """An adjustment was reported."""
+        self._fold()
+        cash = self._cash.setdefault(adjusted.broker, {})
+        cash[adjusted.currency] = cash.get(adjusted.currency, _ZERO) + adjusted.amount
+        if adjusted.after is not None:
+            self._keep((adjusted.broker, adjusted.strategy, adjusted.after.instrument), adjusted.after)
+
+    def _keep(self, key: tuple[str, str, str], after: Position) -> None:
+        if after.is_flat:
+            self._positions.pop(key, None)
+        else:
+            self._positions[key] = after
+
     def _fold(self) -> None:
         """Value out or in, commission out. Few strategies ask for their account, so it waits until one does."""
         reported, self._reported = self._reported, []
         for execution, after in reported:
-            key = (execution.broker, execution.strategy, execution.instrument)
-            if after.is_flat:
-                self._positions.pop(key, None)
-            else:
-                self._positions[key] = after
+            self._keep((execution.broker, execution.strategy, execution.instrument), after)
             cash = self._cash.setdefault(execution.broker, {})
             instrument = self._instruments[execution.instrument]
             value = execution.quantity * execution.price * after.multiplier

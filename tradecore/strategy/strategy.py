@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from tradecore.domain.account import Account
+from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.depth_snapshot import DepthSnapshot
@@ -101,6 +102,9 @@ class Strategy:
         """An opportunity was entered or finished, or something of it went wrong. Told last of a report."""
 
     def on_phase_changed(self, change: PhaseChanged) -> Answer:
+    def on_account_adjusted(self, adjusted: AccountAdjusted) -> Answer:
+        """A dividend, split, funding, interest or borrowing changed the account. The position already has it."""
+
         """A phase of the run began."""
 
     def on_feed_state(self, state: Any) -> Answer:

@@ -27,15 +27,18 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
 from tradecore.analytics.performance_statistics import PerformanceStatistics
+from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment, AdjustmentKind
 from tradecore.domain.execution import Execution
 from tradecore.domain.instant import check_ns, format_ns, to_ns
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_events import OrderUpdated, PositionChanged
 from tradecore.domain.phase import PhaseChanged
 from tradecore.domain.position import Position
-from tradecore.engine.participant import BrokerParticipant, BrokerReport
+from tradecore.engine.participant import AdjustmentReport, BrokerParticipant, BrokerReport
 from tradecore.engine.subscription import Handler
 from tradecore.engine.timeline import Timeline
 from tradecore.engine.trading_engine import TradingEngine
@@ -310,7 +313,7 @@ class StrategyHost:
 
     # ----------------------------------------------------------------------------------------------------- reports
 
-    def receive(self, report: BrokerReport) -> Awaitable[None] | None:
+    def receive(self, report: BrokerReport | AdjustmentReport) -> Awaitable[None] | None:
         """Take a report in, whole, and only then tell the callbacks: order, execution, position, in this order.
 
         Returns something to await where a callback is `async def` or somebody traces.
@@ -321,6 +324,8 @@ class StrategyHost:
             after = None if execution is None else self.orders.position(execution.instrument, execution.broker)
             moves = self._opportunities.take_report(report.order, execution, before, after)
             if moves:
+        if isinstance(report, AdjustmentReport):
+            return self._receive_adjustment(report.adjusted)
                 return self._tell_moves(partial(self._tell_all, order, report.order, execution, before), moves)
         if self._hears_few and not self._engine.bus.hears_reports:
             if execution is not None and self._hears_executions and self.is_active:
@@ -334,6 +339,28 @@ class StrategyHost:
         """What a report means to who listens to order updates, to position changes, or on the bus."""
         bus, now = self._engine.bus, self.timeline.now
         is_heard = bus.hears_reports
+    async def _receive_adjustment(self, adjusted: AccountAdjusted) -> None:
+        """The account first, then the callback, then the bus."""
+        adjusted = replace(adjusted, ts_received=self.timeline.now)
+        self.orders.take_adjustment(adjusted)
+        try:
+            if self.is_active and self._overridden("on_account_adjusted"):
+                await self._tell("on_account_adjusted", adjusted)
+        finally:
+            self._engine.bus.publish(adjusted)
+
+    def adjust_indicators(self, adjustment: AccountAdjustment) -> None:
+        """A split: indicators of its instrument go on in new units, if they can (`Indicator.adjust`)."""
+        if adjustment.kind is not AdjustmentKind.SPLIT:
+            return
+        for key, indicators in self._indicators.items():
+            newest = self.events[key][-1] if self.events[key] else None
+            if getattr(newest, "instrument", None) == adjustment.instrument:
+                for indicator in indicators:
+                    adjust = getattr(indicator, "adjust", None)
+                    if adjust is not None:
+                        adjust(float(adjustment.value))
+
         changes: list[PositionChanged] = []
         if (
             execution is not None

@@ -12,7 +12,7 @@ Never:    lets a report out before its due time, or an instant pass in which the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
@@ -21,12 +21,13 @@ import msgspec
 
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.brokerage.simulated_broker import SimulatedBroker
+from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.execution import Execution
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.position import Position
-from tradecore.engine.participant import BrokerParticipant, BrokerReport, Source
+from tradecore.engine.participant import AdjustmentReport, BrokerParticipant, BrokerReport, Source
 from tradecore.engine.timeline import Timeline
 from tradecore.testing.builders import make_instrument
 
@@ -39,6 +40,8 @@ class ListRecorder:
         self.positions: list[tuple[Position, Position]] = []
         self.orders: list[tuple[OrderSnapshot, int]] = []
         self.marks: list[tuple[str, int, float]] = []
+        self.adjustments: list[tuple[AccountAdjusted, Decimal, float]] = []
+        self.notes: list[tuple[str, int, dict[str, Any]]] = []
 
     def record_execution(self, execution: Execution, before: Position, after: Position, known_ns: int) -> None:
         """Keep it."""
@@ -53,6 +56,14 @@ class ListRecorder:
         """Keep them one by one."""
         self.marks += [(instrument, ts, price) for ts, price in zip(times, prices, strict=True)]
 
+    def record_adjustment(self, adjusted: AccountAdjusted, profit: Decimal, price: float) -> None:
+        """Keep it."""
+        self.adjustments.append((adjusted, profit, price))
+
+    def record_note(self, kind: str, ts_event: int, facts: Mapping[str, Any]) -> None:
+        """Keep it."""
+        self.notes.append((kind, ts_event, dict(facts)))
+
 
 class Received(msgspec.Struct, frozen=True):
     """A report and the instant at which the strategy got it, int nanoseconds."""
@@ -64,8 +75,8 @@ class Received(msgspec.Struct, frozen=True):
 class BrokerDesk:
     """One broker, strategies by name ("s" alone unless told), and the present instant `timeline.now`.
 
-    handles: orders by id, changed by reports as a strategy would see them. received: reports in order. recorder: of the
-    first strategy; recorders: of all.
+    handles: orders by id, changed by reports as a strategy would see them. received: reports in order; adjusted:
+    those of adjustments. recorder: of the first strategy; recorders: of all.
     """
 
     def __init__(
@@ -84,6 +95,7 @@ class BrokerDesk:
         self.recorder = self.recorders[strategies[0]]
         self.handles: dict[str, Order] = {}
         self.received: list[Received] = []
+        self.adjusted: list[AccountAdjusted] = []
         for name, recorder in self.recorders.items():
             broker.attach(name, recorder)
         broker.choose_sources([_make_source(kind, name) for kind, name in sources], self.instruments)
@@ -110,7 +122,12 @@ class BrokerDesk:
 
     def _play_window(self, events: list[Any], *, by_arrival: bool) -> None:
         by_series: dict[tuple[str, str], list[Any]] = {}
+        dues = [(event.ts_event, event) for event in events if isinstance(event, AccountAdjustment)]
+        if dues:
+            self.broker.load_adjustments(dues)
         for event in events:
+            if isinstance(event, AccountAdjustment):
+                continue
             by_series.setdefault((event.event_type, str(event.series)), []).append(event)
         for (kind, name), part in by_series.items():
             if self.broker.is_source(kind, name):
@@ -133,8 +150,13 @@ class BrokerDesk:
         while self.broker.due_ns <= now:
             self.broker.advance(now)
             for report in self.broker.take_reports(now):
+                if isinstance(report, AdjustmentReport):
+                    self.adjusted.append(report.adjusted)
+                    continue
                 self.received.append(Received(now, report))
-                self.handles[report.order.order_id].apply_report(report.order)
+                handle = self.handles.get(report.order.order_id)
+                if handle is not None:  # else the broker's own, that closes an account
+                    handle.apply_report(report.order)
 
     def finish(self) -> None:
         """The run ends now."""

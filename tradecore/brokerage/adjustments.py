@@ -1,0 +1,224 @@
+"""Adjustments: dividends, splits, funding, interest and borrowing, applied to what one account holds.
+
+Receives: AccountAdjustments with the instants at which they hold; the passing of UTC midnights, where shorts cost.
+Gives:    cash, positions and resting orders after them; for each strategy concerned a record and a report.
+Never:    changes what is executed already, or books an adjustment before the market events of its instant.
+          EXECUTION 9.
+
+A dividend and funding concern what each strategy holds; interest the balance of the account, of which each of its
+strategies gets an even part. A split multiplies what is held and what is left of orders; what then lies off the
+quantity grid is paid out at the mark. Orders of a group are cancelled by a split: their totals count executions in old
+units, and what the strategy meant by them it must say again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from functools import partial
+from typing import Final
+
+from tradecore.brokerage.account_book import AccountBook
+from tradecore.brokerage.currency_paths import RATE_CONTEXT
+from tradecore.brokerage.ledger import Ledger
+from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment, AdjustmentKind
+from tradecore.domain.instant import DAY_NS, MAX_NS
+from tradecore.domain.position import Position
+from tradecore.engine.participant import Recorder
+from tradecore.errors import InvalidEvent
+from tradecore.execution.exact import to_exact
+from tradecore.execution.execution_engine import Charge
+from tradecore.execution.lane import Lane
+from tradecore.execution.splits import rescale_event, rescale_order
+from tradecore.execution.working_order import WorkingOrder
+
+NEVER: Final = MAX_NS
+DAYS_OF_YEAR: Final = 365
+
+_ZERO: Final = Decimal(0)
+_ONE: Final = Decimal(1)
+_SPLIT: Final = AdjustmentKind.SPLIT
+
+Due = tuple[int, AccountAdjustment]
+"""The instant at which it is booked, int nanoseconds, and the adjustment."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentActs:
+    """What adjusting an account needs of its broker.
+
+    find_rate: units of the account's currency for one of another, at an instant; None before a price. list_orders:
+    those that are not finished. withdraw: take a working order away. charges: by instrument. tell_updated, tell:
+    report. rescan: terms of an instrument's orders changed where they stand.
+    """
+
+    find_rate: Callable[[str, int], Decimal | None]
+    list_orders: Callable[[], Iterable[WorkingOrder]]
+    withdraw: Callable[[WorkingOrder, int, str], None]
+    charges: Mapping[str, Charge]
+    tell_updated: Callable[[WorkingOrder, int], None]
+    rescan: Callable[[str], None]
+    tell: Callable[[AccountAdjusted], None]
+
+
+class Adjustments:
+    """Of one account. due_ns: when the next one is due, NEVER without."""
+
+    def __init__(
+        self, broker: str, book: AccountBook, lanes: dict[str, Lane], borrow_rate: Decimal, acts: AdjustmentActs
+    ) -> None:
+        """borrow_rate: per year, of the value that is short. recorders: by strategy, in `recorders`."""
+        self.due_ns = NEVER
+        self.recorders: dict[str, Recorder] = {}
+        self._broker, self._book, self._lanes, self._acts = broker, book, lanes, acts
+        self._waiting: deque[Due] = deque()
+        self._borrow_rate = borrow_rate / DAYS_OF_YEAR
+        self._midnight_ns = NEVER
+
+    def begin(self, ts: int) -> None:
+        """Market events begin at this instant: from the next UTC midnight on, shorts cost a day's borrowing."""
+        if self._borrow_rate and self._midnight_ns == NEVER:
+            self._midnight_ns = (ts // DAY_NS + 1) * DAY_NS
+            self._refresh()
+
+    def load(self, dues: Sequence[Due]) -> None:
+        """Adjustments of the next window, in order of time."""
+        mine = [due for due in dues if due[1].broker in (None, self._broker)]
+        self._waiting = deque(sorted([*self._waiting, *mine], key=lambda due: due[0]))
+        self._refresh()
+
+    def run(self, ts: int) -> None:
+        """Book what is due at this instant, in the order in which it came; borrowing last."""
+        while self._waiting and self._waiting[0][0] <= ts:
+            self._book_one(self._waiting.popleft()[1], ts)
+        if self._midnight_ns <= ts:
+            self._midnight_ns += DAY_NS
+            for instrument in sorted({ledger.instrument.id for ledger in self._book.ledgers.values()}):
+                kind = AdjustmentKind.BORROW
+                self._book_one(AccountAdjustment(kind, instrument, ts, ts, self._borrow_rate), ts)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self.due_ns = min(self._waiting[0][0] if self._waiting else NEVER, self._midnight_ns)
+
+    def _book_one(self, adjustment: AccountAdjustment, ts: int) -> None:
+        if adjustment.kind is AdjustmentKind.INTEREST:
+            self._book_interest(adjustment, ts)
+            return
+        instrument = adjustment.instrument
+        lane = self._lanes.get(instrument)
+        if lane is None:
+            return  # nothing of it can be held here
+        lane.take_until(ts)
+        ledgers = [self._book.ledgers[key] for key in sorted(self._book.ledgers) if key[1] == instrument]
+        for ledger in ledgers:  # marks up to here are of what was held until now
+            ledger.record_marks(ts, ledger.position.quantity)
+        if adjustment.kind is _SPLIT:
+            lane.rescale(partial(rescale_event, ratio=float(adjustment.value)))
+        for ledger in ledgers:
+            if ledger.position.quantity:
+                self._book_holding(adjustment, ledger, ts)
+        if adjustment.kind is _SPLIT:
+            for order in self._acts.list_orders():
+                if order.instrument == instrument and not order.is_finished:
+                    self._rescale(order, adjustment.value, ts)
+            self._acts.rescan(instrument)
+
+    def _book_holding(self, adjustment: AccountAdjustment, ledger: Ledger, ts: int) -> None:
+        before, own = ledger.position, ledger.instrument.currency
+        currency = adjustment.currency or own
+        if adjustment.kind is _SPLIT:
+            after, amount = self._split(adjustment.value, ledger, ts)
+            realised = after.realised - before.realised
+        else:
+            amount = self._compute_income(adjustment, ledger)
+            if not amount:
+                return
+            rate = self._find_rate(adjustment, currency, ts)
+            realised = amount
+            if currency != own:
+                realised = amount * RATE_CONTEXT.divide(rate, self._find_rate(adjustment, own, ts))
+            after = before.after_income(realised, ts)
+        if amount:
+            self._book.pay(currency, amount)
+        profit = realised * self._find_rate(adjustment, own, ts) if currency == own else amount * rate
+        ledger.position = after
+        adjusted = AccountAdjusted(
+            ledger.strategy, self._broker, adjustment, before, after, amount, currency, ts_received=ts
+        )
+        price = ledger.find_mark(1 if before.quantity > 0 else -1)
+        mark = float(after.average_price or 0) if price is None else price
+        ledger.recorder.record_adjustment(adjusted, profit, mark)
+        self._acts.tell(adjusted)
+
+    def _compute_income(self, adjustment: AccountAdjustment, ledger: Ledger) -> Decimal:
+        """Money that a holding receives, below 0 pays."""
+        quantity = ledger.position.quantity
+        if adjustment.kind is AdjustmentKind.DIVIDEND:
+            return quantity * adjustment.value
+        if adjustment.kind is AdjustmentKind.FUNDING:
+            return -ledger.find_value() * adjustment.value
+        return min(ledger.find_value() * adjustment.value, _ZERO) if quantity < 0 else _ZERO
+
+    def _split(self, ratio: Decimal, ledger: Ledger, ts: int) -> tuple[Position, Decimal]:
+        """The position in new units, and the money for what of it lies off the grid."""
+        after = ledger.position.after_split(ratio, ts)
+        step = ledger.instrument.quantity_increment
+        whole = (after.quantity / step).quantize(_ONE, ROUND_DOWN) * step
+        rest = after.quantity - whole
+        if not rest or ledger.position.quantity % step:  # what was off the grid before (commission in base) may stay so
+            return after, _ZERO
+        mark = ledger.find_mark(1 if rest > 0 else -1)
+        price = (after.average_price or _ZERO) if mark is None else to_exact(mark)
+        return after.after(-rest, price, ts), rest * price * ledger.instrument.multiplier
+
+    def _rescale(self, order: WorkingOrder, ratio: Decimal, ts: int) -> None:
+        """What is left of a working order is in new units; one on its way comes as it was sent."""
+        acts, ledger = self._acts, order.ledger
+        what = f"{order.instrument} was split, {ratio} for 1"
+        if order.terms.group_id is not None:
+            if ledger is not None:  # held children end with their parent
+                acts.withdraw(order, ts, f"{what}, and orders of a group are not converted; submit it again")
+            return
+        if ledger is None:
+            return
+        self._book.release(order, ledger)
+        rescale_order(order, ratio, ledger.instrument)
+        if order.reduce_only:
+            held = ledger.position.quantity
+            order.clip(max(-held if order.is_buy else held, _ZERO))
+        self._book.reserve(order, ledger, acts.charges[order.instrument])
+        if order.quantity > order.filled_quantity:
+            acts.tell_updated(order, ts)
+        else:
+            acts.withdraw(order, ts, f"{what}, and nothing is left of it")
+
+    def _book_interest(self, adjustment: AccountAdjustment, ts: int) -> None:
+        """On the balance of a currency; an even part for each strategy of the account, the rest for the first."""
+        currency = adjustment.currency or ""
+        amount = self._book.cash.get(currency, _ZERO) * adjustment.value
+        owners = [name for name, recorder in sorted(self.recorders.items()) if getattr(recorder, "is_owner", True)]
+        if not amount or not owners:
+            return
+        rate = self._find_rate(adjustment, currency, ts)
+        self._book.pay(currency, amount)
+        part = RATE_CONTEXT.divide(amount, len(owners))
+        for number, strategy in enumerate(owners):
+            share = part if number else amount - part * (len(owners) - 1)
+            adjusted = AccountAdjusted(strategy, self._broker, adjustment, None, None, share, currency, ts_received=ts)
+            self.recorders[strategy].record_adjustment(adjusted, share * rate, 0.0)
+            self._acts.tell(adjusted)
+
+    def _find_rate(self, adjustment: AccountAdjustment, currency: str, ts: int) -> Decimal:
+        if currency == self._book.currency:
+            return _ONE
+        rate = self._acts.find_rate(currency, ts)
+        if rate is None:
+            raise InvalidEvent(
+                f"{adjustment.kind.value.lower()} of {adjustment.instrument or currency} is money in {currency}, and "
+                f"at its instant nothing prices {currency} in {self._book.currency}, the currency of account "
+                f"{self._broker!r}; read an instrument between the two from before it on"
+            )
+        return rate
