@@ -241,3 +241,47 @@ async def test_two_keys_of_one_series_are_both_served_with_an_indicator_or_an_op
         broker = tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000)})
         await tc.run_backtest(strategies=strategy, brokers={"sim": broker}, storage=storage)
     assert strategy.lengths == (4, 4)
+
+
+async def test_time_outs_keep_their_order_beside_a_timer_that_cuts_windows_short() -> None:
+    """A timer of 10 ms makes windows of ten seconds: a time-out that was taken for later must not come before one that
+    was set afterwards and is earlier.
+    """
+
+    class Waits(tc.Strategy):
+        trades: tuple[tc.Opportunity, ...] = ()
+        last_ns = steps_back = 0
+
+        def on_start(self) -> None:
+            quotes = [make_quote_tick(T0 + seconds * SECOND_NS) for seconds in (0, 1, 2, 150, 300)]
+            self.add_event_feed(tc.feed(quotes, name="quotes"), "quotes")
+
+        def open(self, seconds: int) -> None:
+            wanted = tc.Opportunity(tc.Order.market(ID, 1), time_out=timedelta(seconds=seconds))
+            self.trades = (*self.trades, self.submit_opportunity(wanted))
+
+        def on_quote_tick(self, tick: tc.QuoteTick) -> None:
+            if not self.trades:
+                self.open(100)
+            elif "fast" not in self.events:
+                self.add_repeating_timer("fast", timedelta(milliseconds=10))
+
+        def on_execution(self, execution: tc.Execution) -> None:
+            self.look()
+
+        def look(self) -> None:
+            self.steps_back += self.now_ns < self.last_ns
+            self.last_ns = self.now_ns
+
+        def on_time_event(self, event: Any) -> None:
+            self.look()
+            if self.now_ns == T0 + 5 * SECOND_NS:
+                self.open(30)
+            if self.now_ns == T0 + 6 * SECOND_NS:
+                self.open(2)
+
+    strategy = Waits()
+    broker = tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000)})
+    await tc.run_backtest(strategies=strategy, brokers={"sim": broker}, instruments=[make_instrument()], batch_size=1)
+    assert [one.duration for one in strategy.trades] == [timedelta(seconds=seconds) for seconds in (100, 30, 2)]
+    assert strategy.steps_back == 0

@@ -10,6 +10,7 @@ The mark is the smallest last event time of the unfinished historical feeds: bef
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -115,7 +116,13 @@ class EventQueue:
 
     def renew_timer(self, lane: Lane, mark: int) -> Iterator[Any]:
         """Events before the mark of a timer that was given new moments while the window is delivered."""
-        return self._timer_events(lane, mark)
+        if not lane.remaining:
+            return self._timer_events(lane, mark)
+        # It was asked for a longer window than this one became: what it gave for later stays behind what comes now.
+        held = lane.held[lane.taken :]
+        earlier = self._wrap(lane.feed.take_before(held[-1].ts_event, sys.maxsize), lane)
+        lane.held, lane.taken = sorted([*held, *earlier], key=lane.time_of), 0
+        return iter(lane.take(mark))
 
     def _timer_events(self, lane: Lane, mark: int) -> Iterator[Any]:
         """Timer events before the mark, made one by one: a short period in a long window must not fill memory."""
