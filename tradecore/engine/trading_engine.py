@@ -159,6 +159,9 @@ class TradingEngine:
         if strategy.name in self._strategies:
             raise EngineStateError(f"two strategies are named {strategy.name!r}; give one of them another `name`")
         self._strategies[strategy.name] = strategy
+        adjust = getattr(strategy, "adjust_indicators", None)
+        if adjust is not None:
+            self._subscriptions.adjusters.append(Handler(adjust, False, strategy.name, "Indicator.adjust"))
 
     @property
     def brokers(self) -> list[BrokerParticipant]:
@@ -167,9 +170,6 @@ class TradingEngine:
 
     def give(self, strategy: str, label: str, carry_out: Callable[[], Any]) -> None:
         """Note a wish of a strategy that is no order (a subscription, a timer); it is carried out in this turn.
-        adjust = getattr(strategy, "adjust_indicators", None)
-        if adjust is not None:
-            self._subscriptions.adjusters.append(Handler(adjust, False, strategy.name, "Indicator.adjust"))
 
         Raises: EngineStateError outside a callback.
         """

@@ -101,10 +101,10 @@ class Strategy:
     def on_opportunity_changed(self, change: OpportunityChanged) -> Answer:
         """An opportunity was entered or finished, or something of it went wrong. Told last of a report."""
 
-    def on_phase_changed(self, change: PhaseChanged) -> Answer:
     def on_account_adjusted(self, adjusted: AccountAdjusted) -> Answer:
         """A dividend, split, funding, interest or borrowing changed the account. The position already has it."""
 
+    def on_phase_changed(self, change: PhaseChanged) -> Answer:
         """A phase of the run began."""
 
     def on_feed_state(self, state: Any) -> Answer:

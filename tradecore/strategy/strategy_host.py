@@ -318,14 +318,14 @@ class StrategyHost:
 
         Returns something to await where a callback is `async def` or somebody traces.
         """
+        if isinstance(report, AdjustmentReport):
+            return self._receive_adjustment(report.adjusted)
         order, before = self.orders.take_report(report)
         execution = report.execution if before is not None else None
         if self._opportunities is not None:
             after = None if execution is None else self.orders.position(execution.instrument, execution.broker)
             moves = self._opportunities.take_report(report.order, execution, before, after)
             if moves:
-        if isinstance(report, AdjustmentReport):
-            return self._receive_adjustment(report.adjusted)
                 return self._tell_moves(partial(self._tell_all, order, report.order, execution, before), moves)
         if self._hears_few and not self._engine.bus.hears_reports:
             if execution is not None and self._hears_executions and self.is_active:
@@ -333,16 +333,11 @@ class StrategyHost:
             return None
         return self._tell_all(order, report.order, execution, before)
 
-    def _tell_all(
-        self, order: Order | None, change: OrderSnapshot, execution: Execution | None, before: Position | None
-    ) -> Awaitable[None] | None:
-        """What a report means to who listens to order updates, to position changes, or on the bus."""
-        bus, now = self._engine.bus, self.timeline.now
-        is_heard = bus.hears_reports
     async def _receive_adjustment(self, adjusted: AccountAdjusted) -> None:
         """The account first, then the callback, then the bus."""
         adjusted = replace(adjusted, ts_received=self.timeline.now)
         self.orders.take_adjustment(adjusted)
+        if self._opportunities is not None:
         try:
             if self.is_active and self._overridden("on_account_adjusted"):
                 await self._tell("on_account_adjusted", adjusted)
@@ -361,6 +356,12 @@ class StrategyHost:
                     if adjust is not None:
                         adjust(float(adjustment.value))
 
+    def _tell_all(
+        self, order: Order | None, change: OrderSnapshot, execution: Execution | None, before: Position | None
+    ) -> Awaitable[None] | None:
+        """What a report means to who listens to order updates, to position changes, or on the bus."""
+        bus, now = self._engine.bus, self.timeline.now
+        is_heard = bus.hears_reports
         changes: list[PositionChanged] = []
         if (
             execution is not None
