@@ -411,3 +411,34 @@ async def test_what_cannot_be_done_now_raises_at_the_call_and_changes_nothing(tr
         "InvalidOpportunity", "OpportunityStateError", "OpportunityStateError",
     ]  # fmt: skip
     assert s.trades[0].id == "s-o1"
+
+
+# ----------------------------------------------------------------------------------------------------------- adjustments
+
+
+async def test_a_dividend_is_shared_by_what_each_holds(trade: Any) -> None:
+    """30 of 20 held: 1.50 a unit; the short one pays. Alone with the position it is all of it."""
+    dividend = tc.AccountAdjustment.dividend(ID, datetime(2024, 1, 1, 10, 0, 1, 500_000, tzinfo=UTC), "1.5")
+    s = await trade(
+        [*quotes(100, 100), dividend, *quotes(100, 100, 100)[2:]],
+        {0: lambda s: (s.open(market(3)), s.open(market(-1))), 3: lambda s: s.opportunities.close_all()},
+    )
+    long, short = s.trades
+    assert long.profit == 3 * Decimal("-0.02") + Decimal("4.5")
+    assert short.profit == Decimal("-0.02") - Decimal("1.5")
+    assert s.result.statistics.net_profit == long.profit + short.profit
+
+
+async def test_a_split_changes_units_and_takes_the_exits_away(trade: Any) -> None:
+    """3:2 of 5 bought at 100: 7.5, of which half a unit is paid out at the bid, 99.98 / 1.5; the rest goes at 80."""
+    split = tc.AccountAdjustment.split(ID, datetime(2024, 1, 1, 10, 0, 1, 500_000, tzinfo=UTC), "1.5")
+    s = await trade(
+        [*quotes(99.98, 99.98), split, *quotes(0, 0, 80, 80)[2:]],
+        {0: opens(market(5), stop=stop(-5, 90)), 4: lambda s: s.trades[0].close()},
+    )
+    (one,) = s.trades
+    assert (one.end, one.problem) == (
+        tc.OpportunityEnd.CLOSED, f"{ID} was split 1.5:1 while it was held, which cancels its exits",
+    )  # fmt: skip
+    assert one.exit_price == 80
+    assert one.profit == s.result.statistics.net_profit

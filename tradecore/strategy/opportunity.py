@@ -346,6 +346,24 @@ class Opportunity:
         if self._position.is_flat:
             self._flat_by = execution.order_id
 
+    def earn(self, amount: Decimal, ts_event: int) -> None:
+        """Its part of a dividend, of funding or of what borrowing costs (below 0), in the instrument's currency."""
+        self._excursion.settle(self._position)
+        self._position = self._position.after_income(amount, ts_event)
+
+    def split(self, ratio: Decimal, ts_event: int, rest: Decimal, price: Decimal) -> None:
+        """What it holds is `ratio` new units for each old one from now on; averages are in new units.
+
+        rest: new units, signed, off the quantity grid; they are paid out at this price.
+        """
+        self._excursion.settle(self._position)
+        self._position = self._position.after_split(ratio, ts_event)
+        if rest:
+            self._position = self._position.after(-rest, price, ts_event)
+        self._amount_in, self._amount_out = self._amount_in * ratio, self._amount_out * ratio
+        self._ts_changed = ts_event
+        self.mark_problem(f"{self.instrument} was split {ratio}:1 while it was held, which cancels its exits")
+
     def see(self, price: float) -> None:
         """The strategy was shown this price while it is held."""
         self._excursion.see(price)

@@ -46,9 +46,13 @@ class Excursion:
 
     def change(self, before: Position, after: Position, price: Decimal) -> None:
         """An execution at this price: what was seen so far was seen by `before`."""
-        self._adverse, self._favourable = self.compute(before)
+        self.settle(before)
         total = compute_total(after, price)
         self._adverse, self._favourable = min(self._adverse, total), max(self._favourable, total)
+
+    def settle(self, position: Position) -> None:
+        """What was seen so far was seen by this position; it is about to change."""
+        self._adverse, self._favourable = self.compute(position)
         self._low, self._high = inf, -inf
 
     def compute(self, position: Position) -> tuple[Decimal, Decimal]:

@@ -20,11 +20,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from heapq import heappop, heappush
 from itertools import islice
 from typing import Any, Final
 
+from tradecore.domain.account_adjustment import AccountAdjusted, AdjustmentKind
 from tradecore.domain.bar import Bar
 from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.event import CROSSED
@@ -49,6 +51,7 @@ from tradecore.strategy.order_desk import OrderDesk
 FINISHED_KEPT: Final = 1_000
 """Finished opportunities that are kept at least: for look-ups, and for executions that are told of too late."""
 
+_ZERO: Final = Decimal(0)
 _IN_TRADE: Final = OpportunityState.IN_TRADE
 
 
@@ -209,6 +212,28 @@ class OpportunityManager:
         if opportunity.has_news() or opportunity.state is not state or (opportunity.is_finished and execution):
             return [OpportunityChanged(opportunity.snapshot(), state, self._desk.now)]
         return []
+
+    def take_adjustment(self, adjusted: AccountAdjusted) -> None:
+        """A dividend, a split or the like of what the strategy holds: each opportunity has its part in it.
+
+        Money is shared by what is held; it is the whole of it where nothing else of the strategy's is held beside.
+        """
+        before, after, change = adjusted.before, adjusted.after, adjusted.adjustment
+        if before is None or after is None or not before.quantity:
+            return
+        for opportunity in self._in_trade.get(before.instrument, ()):
+            if opportunity.broker != adjusted.broker or not opportunity.held:
+                continue
+            is_all = opportunity.held == before.quantity
+            if change.kind is AdjustmentKind.SPLIT:
+                # What of the whole position lies off the grid is paid out; of a part of it nobody can say.
+                rest = before.quantity * change.value - after.quantity if is_all else _ZERO
+                price = adjusted.amount / (rest * before.multiplier) if rest else _ZERO
+                opportunity.split(change.value, change.ts_event, rest, price)
+            else:
+                earned = after.realised - before.realised
+                part = earned if is_all else earned * opportunity.held / before.quantity
+                opportunity.earn(part, change.ts_event)
 
     def _note_refused_close(self, opportunity: Opportunity, change: OrderSnapshot) -> None:
         """A close that is over without leaving everything is not tried again: somebody has to look."""

@@ -337,6 +337,8 @@ class StrategyHost:
         """The account first, then the callback, then the bus."""
         adjusted = replace(adjusted, ts_received=self.timeline.now)
         self.orders.take_adjustment(adjusted)
+        if self._opportunities is not None:
+            self._opportunities.take_adjustment(adjusted)
         try:
             if self.is_active and self._overridden("on_account_adjusted"):
                 await self._tell("on_account_adjusted", adjusted)
