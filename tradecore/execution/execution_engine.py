@@ -228,7 +228,10 @@ class ExecutionEngine:
             return
         lane = self.lanes[order.instrument]
         lane.arrive(order, ts)
-        self._note(lane)
+        if lane is self._only:
+            self.due_ns = lane.due_ns
+        else:
+            self._note(lane)
 
     def join(self, order: WorkingOrder, ts: int, price: float) -> None:
         """An order that the venue holds comes to exist by an execution at ts and price; called while it happens.
