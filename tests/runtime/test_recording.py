@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections import Counter
+from decimal import Decimal
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import Any
 import anyio
 import pytest
 
+import tradecore as tc
+from tradecore.domain.delay_law import ConstantDelay
 from tradecore.domain.feed_state import FeedState
-from tradecore.domain.instant import MINUTE_NS
+from tradecore.domain.instant import MINUTE_NS, SECOND_NS, to_ns
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.stream import Stream
+from tradecore.domain.trade_tick import TradeTick
 from tradecore.errors import DataMissing, RecordingFailed, RecordingUnreadable
 from tradecore.feeds import arrival_log
 from tradecore.feeds.arrival_log import read_arrivals
@@ -140,6 +145,60 @@ def test_the_store_gets_every_event_once_with_the_time_at_which_it_was_received(
     assert report.added == 120 + 2 + 115, "of 120 quotes, 51 to 55 did not come"
     assert report.known > 0, "repeated trades, and those that history gave again"
     assert report.conflicts == 0
+
+
+class Trader(tc.Strategy):
+    """Buys and sells a unit by turns, with every fifth trade, and writes down all that it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, int, int]] = []
+
+    def on_start(self) -> None:
+        self.subscribe_to_trades("TEST.SIM")
+        self.subscribe_to_quotes("TEST.SIM", key="quotes")
+        self.subscribe_to_bars("TEST.SIM 1m last")
+        self.subscribe_to_bars("TEST.SIM 30s last", source="trades")
+        self.add_repeating_timer("timer", 10 * SECOND_NS)
+
+    def on_event(self, event: Any) -> None:
+        self.heard.append((event.event_type, event.ts_received, to_ns(self.get_current_time())))
+        if type(event) is TradeTick and int(event.trade_id or 0) % 5 == 0:
+            self.submit_order(tc.Order.market("TEST.SIM", 1 if int(event.trade_id or 0) % 10 else -1))
+
+    def on_execution(self, execution: tc.Execution) -> None:
+        self.heard.append(("execution", execution.ts_event, to_ns(self.get_current_time())))
+
+
+def replay(folder: Path, batch_size: int) -> tuple[Trader, str]:
+    trader = Trader()
+    settings = tc.SimulatedBrokerSettings(
+        account="margin", cash={"USD": Decimal(10_000)},
+        latency=tc.Latency(submit=ConstantDelay(ms=1_500)),
+    )  # fmt: skip
+    done = tc.run_backtest_sync(
+        strategies=trader, brokers={"sim": settings}, recording=folder, batch_size=batch_size, trace=True
+    )
+    return trader, done.digests["run"]
+
+
+def test_a_backtest_over_a_recording_hears_all_when_it_was_received(tmp_path: Path) -> None:
+    """One timeline for strategy and broker, whatever the batch size."""
+    record(tmp_path / "r")
+    trader, digest = replay(tmp_path / "r", 1_024)
+    session = load_session(tmp_path / "r")
+    for kind, stream in (("trade_tick", TRADES), ("quote_tick", QUOTES)):
+        heard = [received for word, received, _ in trader.heard if word == kind]
+        assert heard == [event.ts_received for event in read_feed(session, stream)]
+    times = [now for _, _, now in trader.heard]
+    assert times == sorted(times)
+    assert all(now == received // 1_000 * 1_000 for word, received, now in trader.heard if word.endswith("tick"))
+    words = Counter(word for word, _, _ in trader.heard)
+    # Two bars were recorded, four of 30 s are made of the trades; 10 to 120 s are 12 timers; of 24 orders the one of
+    # trade 120 is due when nothing comes any more.
+    assert (words["bar"], words["time_event"], words["execution"]) == (2 + 4, 12, 23)
+    for batch_size in (1, 16):
+        again, same = replay(tmp_path / "r", batch_size)
+        assert (again.heard, same) == (trader.heard, digest)
 
 
 class SmallDisk(FileIO):

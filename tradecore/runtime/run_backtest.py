@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -41,6 +41,10 @@ from tradecore.strategy.reported_money import ReportedMoney
 from tradecore.strategy.strategy import Strategy
 from tradecore.strategy.strategy_host import StrategyHost
 
+if TYPE_CHECKING:
+    from tradecore.runtime.recorded_feeds import RecordedFeeds
+    from tradecore.runtime.recorded_session import RecordedSession
+
 TellProgress = Callable[[Progress], None]
 
 
@@ -53,6 +57,7 @@ async def run_backtest(
     broker_of: Mapping[str, str] | None = None,
     instruments: Sequence[Instrument] = (),
     storage: MarketDataStorage | str | None = None,
+    recording: str | Path | None = None,
     start: datetime | int | None = None,
     end: datetime | int | None = None,
     seed: int = 0,
@@ -72,6 +77,7 @@ async def run_backtest(
     Either `config` (a TOML file or a RunConfig; `overrides` such as "run.seed=8" apply), or objects: strategies (one,
     several, or by name), brokers by name (settings of a SimulatedBroker, or a broker of your own; a strategy uses the
     first unless broker_of says otherwise), a storage (connected, or a URL) unless the strategies bring their feeds.
+    recording: a folder of `tradecore data record`, read by arrival instead of a storage.
     start, end: aware UTC or int nanoseconds, both included. runs_dir: folder of run folders; without it a run from a
     configuration writes where that says, and a run from objects keeps no files. progress: called once per window.
     scope: cancel it to end the run; what was done is kept, labelled, and returned with status "interrupted". Cancelling
@@ -93,6 +99,7 @@ async def run_backtest(
             broker_of=broker_of,
             instruments=instruments,
             storage=storage,
+            recording=None if recording is None else Path(recording),
             start=start,
             end=end,
             seed=seed,
@@ -122,10 +129,11 @@ def _read(config: str | Path | RunConfig, overrides: Sequence[str]) -> RunConfig
 
 
 async def _run(plan: RunPlan, progress: TellProgress | None, scope: anyio.CancelScope, bus: MessageBus) -> RunResult:
+    session = None if plan.recording is None else _load_session(plan.recording)
     async with _open_storage(plan) as storage:
-        instruments = await _list_instruments(plan, storage)
+        instruments = await _list_instruments(plan, storage, session)
         filled = await _load_bundled(plan, storage, instruments)
-        run = _Assembly(plan, storage, instruments, progress, bus)
+        run = _Assembly(plan, storage, instruments, progress, bus, session)
         if plan.bundled and storage is not None:
             run.book.notes.append(f"bundled daily bars: {_bundled_note()}")
             run.book.remarks += filled
@@ -155,6 +163,7 @@ class _Assembly:
         instruments: dict[str, Instrument],
         progress: TellProgress | None,
         bus: MessageBus,
+        session: RecordedSession | None = None,
     ) -> None:
         self.plan = plan
         timeline = Timeline()
@@ -177,8 +186,12 @@ class _Assembly:
             settings=EngineSettings(on_error=plan.on_error, start_ns=plan.start_ns, end_ns=plan.end_ns),
             progress=progress,
         )
-        self.feeds: StorageFeeds | _NoStorage = _NoStorage()
-        if storage is not None:
+        self.feeds: StorageFeeds | RecordedFeeds | _NoStorage = _NoStorage()
+        if session is not None:
+            from tradecore.runtime.recorded_feeds import RecordedFeeds
+
+            self.feeds = RecordedFeeds(session, instruments)
+        elif storage is not None:
             self.feeds = StorageFeeds(
                 storage,
                 instruments,
@@ -240,8 +253,8 @@ class _NoStorage:
 @asynccontextmanager
 async def _open_storage(plan: RunPlan) -> AsyncIterator[MarketDataStorage | None]:
     """The plan's store: opened and closed here if it is a URL, lent by the caller if it is an object."""
-    if not isinstance(plan.storage, str):
-        yield plan.storage
+    if plan.recording is not None or not isinstance(plan.storage, str):
+        yield None if plan.recording is not None else plan.storage
         return
     from tradecore.storage.open_storage import open_storage
 
@@ -249,10 +262,19 @@ async def _open_storage(plan: RunPlan) -> AsyncIterator[MarketDataStorage | None
         yield storage
 
 
-async def _list_instruments(plan: RunPlan, storage: MarketDataStorage | None) -> dict[str, Instrument]:
-    """What the store knows, then what the plan defines: the plan is the later word."""
-    stored = [] if storage is None else await storage.list_instruments()
+async def _list_instruments(
+    plan: RunPlan, storage: MarketDataStorage | None, session: RecordedSession | None
+) -> dict[str, Instrument]:
+    """What the recording or the store knows, then what the plan defines: the plan is the later word."""
+    known: Sequence[Instrument] = () if session is None else session.instruments
+    stored = known if storage is None else await storage.list_instruments()
     return {instrument.id: instrument for instrument in (*stored, *plan.instruments)}
+
+
+def _load_session(folder: Path) -> RecordedSession:
+    from tradecore.runtime.recorded_session import load_session
+
+    return load_session(folder)
 
 
 async def _load_bundled(

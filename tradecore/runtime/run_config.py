@@ -62,9 +62,14 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The [data] table. bundled: symbols whose daily bars come with tradecore; they go into a store that lacks them."""
+    """The [data] table.
+
+    bundled: symbols whose daily bars come with tradecore; they go into a store that lacks them. recording: a folder
+    that `tradecore data record` made; the run then reads that, by arrival, and no store.
+    """
 
     bundled: tuple[str, ...] = ()
+    recording: str | None = None
 
 
 class StorageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,6 +110,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.run.runs_dir is None:
             return Path(RUNS_DIR_DEFAULT)
         return (self.folder or Path()) / Path(self.run.runs_dir).expanduser()
+
+    @property
+    def recording_folder(self) -> Path | None:
+        """The recording that is replayed, relative to the file; None for a run over a store."""
+        if self.data.recording is None:
+            return None
+        return (self.folder or Path()) / Path(self.data.recording).expanduser()
 
     def to_tables(self) -> dict[str, Any]:
         """The tables as a file would have them: Decimal and datetime kept, every default written out.

@@ -39,8 +39,9 @@ class StrategyPlan(msgspec.Struct, frozen=True):
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a run needs. Times in int nanoseconds, both included, None where open.
 
-    storage: a connected store, a URL to open, or None for strategies that bring their own feeds. folder: where a
-    relative URL begins. runs_folder: None keeps no files. description: the configuration as run.json shows it.
+    storage: a connected store, a URL to open, or None for strategies that bring their own feeds. recording: folder of
+    a recording that is read instead. folder: where a relative URL begins. runs_folder: None keeps no files.
+    description: the configuration as run.json shows it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     brokers: dict[str, Any]
     instruments: tuple[Instrument, ...] = ()
     storage: Any = None
+    recording: Path | None = None
     folder: Path | None = None
     bundled: tuple[str, ...] = ()
     start_ns: int | None = None
@@ -80,6 +82,7 @@ def plan_from_config(
         brokers=dict(config.brokers),
         instruments=config.instruments,
         storage=config.storage.url if storage is None else storage,
+        recording=config.recording_folder if storage is None else None,
         folder=config.folder,
         bundled=config.data.bundled,
         start_ns=run.start_ns,
@@ -103,6 +106,7 @@ def plan_from_objects(
     broker_of: Mapping[str, str] | None,
     instruments: Sequence[Instrument],
     storage: MarketDataStorage | str | None,
+    recording: Path | None = None,
     start: datetime | int | None,
     end: datetime | int | None,
     seed: int,
@@ -126,6 +130,7 @@ def plan_from_objects(
     described: dict[str, Any] = {
         "run": {
             "name": name, "mode": "backtest", "seed": seed, "order_by": order_by, "on_error": on_error,
+            **({} if recording is None else {"recording": recording.name}),
             **({} if start_ns is None else {"start": format_ns(start_ns)}),
             **({} if end_ns is None else {"end": format_ns(end_ns)}),
         },
@@ -147,6 +152,7 @@ def plan_from_objects(
         brokers=dict(brokers),
         instruments=tuple(instruments),
         storage=storage,
+        recording=recording,
         start_ns=start_ns,
         end_ns=end_ns,
         seed=seed,
