@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise, permutations
+from math import isclose
 from typing import Any
 
 import pytest
@@ -51,6 +52,19 @@ def streams(draw: st.DrawFn, size: int = 16) -> list[Step]:
         seen.add((step[0], step[1]))
         kept.append(step)
     return kept
+
+
+def is_near(one: Any, other: Any) -> bool:
+    """Equal, floats to twelve digits: a third of a cost is no eighth, and a record cut in two adds it up otherwise.
+
+    Of falls that are equal but for the last digit either may be the deepest: their times are not compared.
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = {"money", "fraction"} if "trough" in one else one.keys()
+        return one.keys() == other.keys() and all(is_near(one[key], other[key]) for key in keys)
+    if isinstance(one, float) and isinstance(other, float):
+        return isclose(one, other, rel_tol=1e-12, abs_tol=1e-12)
+    return bool(one == other)
 
 
 class Books:
@@ -222,7 +236,7 @@ def test_a_record_cut_in_two_adds_up_to_the_whole(
     for step in steps[cut:]:
         books.play(step)
     total, expected = (first.statistics() + second.statistics()).to_dict(), whole.statistics().to_dict()
-    assert total == expected
+    assert is_near(total, expected), (total, expected)
 
 
 @relaxed
