@@ -80,11 +80,16 @@ class EquityWalk:
                         peak, trough = tracker.peak, tracker.trough
                 part = prices[start:stop]
                 one, two = base + slope * max(part) + other, base + slope * min(part) + other
-                if one >= peak or two >= peak or one < trough or two < trough:
+                open_ns, open_profit = times[stop - 1], base + slope * part[-1] + other
+                if one >= peak or two >= peak or not slope:
                     profits = [base + slope * price + other for price in part]
                     tracker.track_all(zip(times[start : stop - 1], profits, strict=False))
                     peak, trough = tracker.peak, tracker.trough
-                open_ns, open_profit = times[stop - 1], base + slope * part[-1] + other
+                elif (one < trough or two < trough) and stop - start > 1:  # its lowest point alone can count
+                    part = part[:-1]
+                    lowest = min(part) if slope > 0 else max(part)
+                    tracker.track(times[start + part.index(lowest)], base + slope * lowest + other)
+                    trough = tracker.trough
         self._open_ns, self._open_profit = open_ns, open_profit
         if spans:
             self._profits[0] = open_profit

@@ -15,7 +15,6 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from copy import copy
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, NoReturn
 
@@ -114,9 +113,9 @@ class LedgerRecord:
     """The running record of one ledger. Its owner moves spans into the curve (`fold`)."""
 
     __slots__ = (
-        "_adjusted_ns", "_carried", "_changes", "_course", "_executed_ns", "_flips", "_head", "_is_whole", "_laid_ns",
-        "_long", "_long_held", "_opened_ns", "_position", "_price", "_short", "_short_held", "_slopes",
-        "_trade_profit", "curve", "first_ns", "key", "point_count", "spans",
+        "_adjusted_ns", "_carried", "_changes", "_course", "_executed_ns", "_flip_counts", "_head", "_is_whole",
+        "_laid_ns", "_long", "_long_counts", "_long_held", "_opened_ns", "_position", "_price", "_short",
+        "_short_counts", "_short_held", "_slopes", "_trade_profit", "curve", "first_ns", "key", "point_count", "spans",
     )  # fmt: skip
 
     def __init__(self, key: LedgerKey, session: TradingSession, carried: Position) -> None:
@@ -129,7 +128,9 @@ class LedgerRecord:
         self._executed_ns = self._laid_ns = self._adjusted_ns = MIN_NS
         self._changes: list[Change] = []  # of executions whose marks may still come
         self._course: Course = (0.0, 0.0, True, 0.0)  # of marks before the first of them
-        self._long, self._short, self._flips = SideTotals(), SideTotals(), SideTotals()
+        self._long, self._short = SideTotals(), SideTotals()
+        # Executions of each side, and of both at once, as SideTotals.with_executions takes them.
+        self._long_counts, self._short_counts, self._flip_counts = [0] * 4, [0] * 4, [0] * 4
         self._position = carried
         self._trade_profit = ZERO
         self._opened_ns = carried.ts_opened
@@ -140,7 +141,7 @@ class LedgerRecord:
         self._price = 0.0
         self._slopes: dict[Decimal, float] = {}
         if self._carried is not None:
-            self._course = self._find_course(carried, is_long=carried.quantity > 0)
+            self._course = self._find_course(carried, carried.quantity > 0)
 
     @property
     def position(self) -> Position:
@@ -164,43 +165,28 @@ class LedgerRecord:
         if ts < self._executed_ns or (known_ns is None and ts < self._laid_ns):
             self._refuse(ts)
         held, now = before.quantity, after.quantity
-        is_buy = execution.side is _SIDE_BUY
-        price, commission = execution.price, execution.commission
-        value = execution.quantity * price
-        if after.multiplier != _ONE:
-            value *= after.multiplier
+        is_buy, was_long, is_long = execution.side is _SIDE_BUY, held > ZERO, now > ZERO
         if execution.slippage:
             self._book_slippage(execution, held, now, after.multiplier)
-        if not held or (held > 0) == is_buy:
-            counted = totals = self._long if is_buy else self._short
-            totals.turnover += value
-            totals.commission += commission
-            if held:
-                self._trade_profit -= commission
-            else:
-                self._open(is_buy, ts, -commission)
-        elif not now or (now > 0) == (held > 0):
-            counted = totals = self._short if is_buy else self._long
-            realised = after.realised - before.realised
-            totals.turnover += value
-            totals.commission += commission
-            totals.realised += realised
-            self._trade_profit += realised - commission
-            if not now:
-                self._close(totals, ts)
+        if held and now and was_long is not is_long:
+            counts = self._flip_counts
+            self._book_flip(execution, before, after)
         else:
-            counted = self._flips
-            self._book_flip(execution, before, after, value)
-        counted.add_execution(is_buy, execution.liquidity is _LIQUIDITY_MAKER)
+            is_opening = not held or was_long is is_buy
+            is_of_long = is_opening is is_buy
+            counts = self._long_counts if is_of_long else self._short_counts
+            self._book_part(execution, before, after, is_opening, self._long if is_of_long else self._short)
+        counts[2 * is_buy + (execution.liquidity is _LIQUIDITY_MAKER)] += 1
         self._position = after
         if self.first_ns == MIN_NS:
             self._begin(ts)
         self._executed_ns = ts
         # An execution is a mark at its own price: it is what the market last paid.
-        is_long = now > 0 or (not now and held > 0)
+        if not now:
+            is_long = was_long
         if ts < self._adjusted_ns:  # it happened inside a bar in which the account was adjusted, and is known only now
             ts = self._adjusted_ns
-        self._changes.append((known_ns, ts, float(price), self._find_course(after, is_long=is_long)))
+        self._changes.append((known_ns, ts, float(execution.price), self._find_course(after, is_long)))
 
     def add_adjustment(self, ts: int, after: Position, profit: Decimal, price: float) -> None:
         """Money or units came without an execution, and all marks up to then have: a dividend, a split, interest.
@@ -219,28 +205,52 @@ class LedgerRecord:
         if self.first_ns == MIN_NS:
             self._begin(ts)
         self._adjusted_ns = ts
-        self._changes.append((ts + 1, ts, price, self._find_course(after, is_long=is_long)))
+        self._changes.append((ts + 1, ts, price, self._find_course(after, is_long)))
 
-    def _book_flip(self, execution: Execution, before: Position, after: Position, value: Decimal) -> None:
-        """A close and an open at one instant."""
-        closed, commission, ts = abs(before.quantity), execution.commission, execution.ts_event
-        is_buy = execution.side is _SIDE_BUY
-        closing, opening = (self._short, self._long) if is_buy else (self._long, self._short)
-        realised = after.realised - before.realised
-        closed_value = closed * execution.price
+    def _book_part(
+        self, execution: Execution, before: Position, after: Position, is_opening: bool, totals: SideTotals
+    ) -> None:
+        """An execution that opens, or closes, on one side alone."""
+        value, commission = execution.quantity * execution.price, execution.commission
         if after.multiplier != _ONE:
-            closed_value *= after.multiplier
-        closing.turnover += closed_value
-        opening.turnover += value - closed_value
-        closing.realised += realised
-        share = ZERO
+            value *= after.multiplier
+        totals.turnover += value
+        if commission:
+            totals.commission += commission
+        if not is_opening:
+            realised = after.realised - before.realised
+            totals.realised += realised
+            self._trade_profit += realised - commission
+            if not after.quantity:
+                self._close(totals, execution.ts_event)
+        elif before.quantity:
+            self._trade_profit -= commission
+        else:
+            self._open(totals is self._long, execution.ts_event, -commission)
+
+    def _book_flip(self, execution: Execution, before: Position, after: Position) -> None:
+        """A close and an open at one instant."""
+        price, commission, ts = execution.price, execution.commission, execution.ts_event
+        if after.multiplier != _ONE:
+            price *= after.multiplier
+        if execution.side is _SIDE_BUY:
+            closing, opening, closed, opened = self._short, self._long, -before.quantity, after.quantity
+        else:
+            closing, opening, closed, opened = self._long, self._short, before.quantity, -after.quantity
+        closing.turnover += closed * price
+        opening.turnover += opened * price
+        profit = after.realised - before.realised
+        closing.realised += profit
+        rest = ZERO
         if commission:
             share = (commission * closed / execution.quantity).quantize(_COMMISSION_STEP, ROUND_HALF_EVEN)
+            rest = commission - share
             closing.commission += share
-            opening.commission += commission - share
-        self._trade_profit += realised - share
+            opening.commission += rest
+            profit -= share
+        self._trade_profit += profit
         self._close(closing, ts)
-        self._open(is_buy, ts, share - commission if commission else ZERO)
+        self._open(opening is self._long, ts, -rest)
 
     def add_marks(self, times: Sequence[int], prices: Sequence[float]) -> None:
         """Prices at ascending instants; the sequences are kept. Raises: StatisticsError for one in the past."""
@@ -284,8 +294,9 @@ class LedgerRecord:
     def snapshot(self) -> LedgerSnapshot:
         """The ledger as it stands."""
         return LedgerSnapshot(
-            self.key, self._long.with_executions(self._flips), self._short.with_executions(self._flips),
-            copy(self._flips), self._carried, self._head,
+            self.key, self._long.with_executions(self._long_counts, self._flip_counts),
+            self._short.with_executions(self._short_counts, self._flip_counts),
+            SideTotals().with_executions(self._flip_counts), self._carried, self._head,
             None if self._position.is_flat else self._open_trade(), self._long_held.snapshot(),
             self._short_held.snapshot(), self._price, self.first_ns, self.last_ns,
             self.curve.snapshot(), self.spans, len(self.spans),
@@ -315,7 +326,7 @@ class LedgerRecord:
             self._head = ClosedTrade(self._position.quantity > 0, self._trade_profit, self._opened_ns, ts)
             self._is_whole = True
 
-    def _find_course(self, position: Position, *, is_long: bool) -> Course:
+    def _find_course(self, position: Position, is_long: bool) -> Course:
         # How profit of the side that is held (or was, last) moves with the price from here on.
         held, other = (self._long, self._short) if is_long else (self._short, self._long)
         quantity = position.quantity

@@ -7,7 +7,7 @@ Never:    keeps executions: they are in the run folder.    Spec: Strategy Perfor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from decimal import Context, Decimal, localcontext
 from typing import Final
@@ -61,25 +61,14 @@ class SideTotals(msgspec.Struct, gc=False):
         """Executions that touched this side."""
         return self.buys_maker + self.buys_taker + self.sells_maker + self.sells_taker
 
-    def add_execution(self, is_buy: bool, is_maker: bool) -> None:
-        """Count one execution. Called for each: keywords would cost as much as the rest."""
-        if is_buy:
-            if is_maker:
-                self.buys_maker += 1
-            else:
-                self.buys_taker += 1
-        elif is_maker:
-            self.sells_maker += 1
-        else:
-            self.sells_taker += 1
-
-    def with_executions(self, others: SideTotals) -> SideTotals:
-        """A copy that counts the executions of others as well."""
+    def with_executions(self, *counts: Sequence[int]) -> SideTotals:
+        """A copy with these executions counted, each row as (sells by takers, by makers, buys by takers, by makers)."""
         total = copy(self)
-        total.buys_maker += others.buys_maker
-        total.buys_taker += others.buys_taker
-        total.sells_maker += others.sells_maker
-        total.sells_taker += others.sells_taker
+        for sells_taker, sells_maker, buys_taker, buys_maker in counts:
+            total.sells_taker += sells_taker
+            total.sells_maker += sells_maker
+            total.buys_taker += buys_taker
+            total.buys_maker += buys_maker
         return total
 
     def add_trade(self, profit: Decimal, held_ns: int) -> None:
