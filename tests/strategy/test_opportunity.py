@@ -413,7 +413,7 @@ async def test_what_cannot_be_done_now_raises_at_the_call_and_changes_nothing(tr
     assert s.trades[0].id == "s-o1"
 
 
-# ----------------------------------------------------------------------------------------------------------- adjustments
+# --------------------------------------------------------------------------------------------------------- adjustments
 
 
 async def test_a_dividend_is_shared_by_what_each_holds(trade: Any) -> None:
