@@ -36,6 +36,7 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     ├── EngineError
     │   ├── EngineStateError    a call that the engine cannot take in its present state
     │   └── TurnLimitExceeded   a thousand rounds at one instant
+    ├── MarginBroken            an account fell below its maintenance margin, and on_breach is "halt"
     ├── StrategyError           a strategy raised; the original is `__cause__`
     ├── StorageError
     │   ├── StorageUnavailable  cannot be opened (missing driver, not a database, corrupt, no permission)
@@ -448,6 +449,19 @@ class StatisticsError(TradecoreError, ValueError):
 
 class RunFolderError(TradecoreError):
     """Results could not be written; what was written before is kept and labelled incomplete."""
+
+
+class MarginBroken(TradecoreError):
+    """The equity of an account fell below its maintenance margin, and the policy is to halt. What was held still is."""
+
+    exit_code = 6
+
+    def __init__(self, broker: str, ts: int, reason: str) -> None:
+        super().__init__(
+            f'account {broker!r}, {reason}; working orders were cancelled. on_breach = "close" closes what is held '
+            "instead and goes on"
+        )
+        self.broker, self.ts = broker, ts
 
 
 class NotARunFolder(TradecoreError):

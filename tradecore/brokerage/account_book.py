@@ -13,13 +13,14 @@ Of linked orders (OCO, OUO) only one may execute whole, so the larger leg counts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
 from tradecore.brokerage.conversion import Conversion
 from tradecore.brokerage.ledger import Ledger
 from tradecore.brokerage.linked_legs import LinkedLegs, find_leg_key
+from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.domain.execution import Execution, Liquidity
 from tradecore.domain.position import Position
 from tradecore.execution.exact import to_exact
@@ -37,28 +38,20 @@ Convert = Callable[[str], Decimal | None]
 
 class AccountBook:
     """One account. cash: by currency. reserved: set aside for working buys of a cash account, by currency. is_exposed:
-    something was sold short or cash owed since this was last set back, so that a price could break the margin.
+    something was sold short or cash owed since the margin was looked at, so that a price could break it; is_watched:
+    one could already then, so that any execution counts.
     """
 
-    def __init__(
-        self,
-        *,
-        is_cash: bool,
-        cash: dict[str, Decimal],
-        initial_margin: Decimal,
-        convert: Convert,
-        now: Callable[[], int],
-        no_short: Collection[str] = (),
-    ) -> None:
-        """convert: at now. now: the instant at which the broker is, int nanoseconds. no_short: nobody lends these."""
-        self.is_cash = is_cash
-        self.cash = dict(cash)
-        self.currency = next(iter(cash))
+    def __init__(self, settings: SimulatedBrokerSettings, *, convert: Convert, now: Callable[[], int]) -> None:
+        """convert: at now. now: the instant at which the broker is, int nanoseconds."""
+        self.is_cash = settings.account == "cash"
+        self.cash = dict(settings.cash)
+        self.currency = next(iter(settings.cash))
         self.ledgers: dict[tuple[str, str], Ledger] = {}
         self.reserved: dict[str, Decimal] = {}
-        self.is_exposed = False
-        self._initial_margin = initial_margin
-        self._no_short = frozenset(no_short)
+        self.is_exposed = self.is_watched = False
+        self._initial_margin = settings.initial_margin
+        self._no_short = frozenset(settings.no_short)
         self._convert = convert
         self._now = now
         self._legs = LinkedLegs()
@@ -266,7 +259,7 @@ class AccountBook:
             left_part = order.reserved * order.remaining / (order.remaining + execution.quantity)
             self._set_reserved(order, ledger, left_part)
         after = ledger.apply(execution, instant)
-        if left < 0 or after.quantity < 0:
+        if self.is_watched or left < 0 or after.quantity < 0:
             self.is_exposed = True
         return after
 
@@ -282,7 +275,7 @@ class AccountBook:
     def pay(self, currency: str, amount: Decimal) -> None:
         """Money comes in, or below 0 goes out, for another reason than the value of an execution."""
         left = self.cash[currency] = self.cash.get(currency, _ZERO) + amount
-        if left < 0:
+        if self.is_watched or left < 0:
             self.is_exposed = True
 
     def _set_reserved(self, order: WorkingOrder, ledger: Ledger, amount: Decimal) -> None:

@@ -14,13 +14,14 @@ units, and what the strategy meant by them it must say again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
 from typing import Final
 
+from tradecore.brokerage.account_acts import AccountActs
 from tradecore.brokerage.account_book import AccountBook
+from tradecore.brokerage.account_money import AccountMoney
 from tradecore.brokerage.currency_paths import RATE_CONTEXT
 from tradecore.brokerage.ledger import Ledger
 from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment, AdjustmentKind
@@ -29,7 +30,6 @@ from tradecore.domain.position import Position
 from tradecore.engine.participant import Recorder
 from tradecore.errors import InvalidEvent
 from tradecore.execution.exact import to_exact
-from tradecore.execution.execution_engine import Charge
 from tradecore.execution.lane import Lane
 from tradecore.execution.splits import rescale_event, rescale_order
 from tradecore.execution.working_order import WorkingOrder
@@ -45,34 +45,23 @@ Due = tuple[int, AccountAdjustment]
 """The instant at which it is booked, int nanoseconds, and the adjustment."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdjustmentActs:
-    """What adjusting an account needs of its broker.
-
-    find_rate: units of the account's currency for one of another, at an instant; None before a price. list_orders:
-    those that are not finished. withdraw: take a working order away. charges: by instrument. tell_updated, tell:
-    report. rescan: terms of an instrument's orders changed where they stand.
-    """
-
-    find_rate: Callable[[str, int], Decimal | None]
-    list_orders: Callable[[], Iterable[WorkingOrder]]
-    withdraw: Callable[[WorkingOrder, int, str], None]
-    charges: Mapping[str, Charge]
-    tell_updated: Callable[[WorkingOrder, int], None]
-    rescan: Callable[[str], None]
-    tell: Callable[[AccountAdjusted], None]
-
-
 class Adjustments:
     """Of one account. due_ns: when the next one is due, NEVER without."""
 
     def __init__(
-        self, broker: str, book: AccountBook, lanes: dict[str, Lane], borrow_rate: Decimal, acts: AdjustmentActs
+        self,
+        broker: str,
+        book: AccountBook,
+        money: AccountMoney,
+        lanes: dict[str, Lane],
+        borrow_rate: Decimal,
+        acts: AccountActs,
     ) -> None:
         """borrow_rate: per year, of the value that is short. recorders: by strategy, in `recorders`."""
         self.due_ns = NEVER
         self.recorders: dict[str, Recorder] = {}
         self._broker, self._book, self._lanes, self._acts = broker, book, lanes, acts
+        self._find_market_rate = money.find_rate_at
         self._waiting: deque[Due] = deque()
         self._borrow_rate = borrow_rate / DAYS_OF_YEAR
         self._midnight_ns = NEVER
@@ -214,7 +203,7 @@ class Adjustments:
     def _find_rate(self, adjustment: AccountAdjustment, currency: str, ts: int) -> Decimal:
         if currency == self._book.currency:
             return _ONE
-        rate = self._acts.find_rate(currency, ts)
+        rate = self._find_market_rate(currency, ts)
         if rate is None:
             raise InvalidEvent(
                 f"{adjustment.kind.value.lower()} of {adjustment.instrument or currency} is money in {currency}, and "

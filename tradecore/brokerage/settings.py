@@ -86,7 +86,9 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
     """A [brokers.NAME] table with type = "simulated".
 
     account: "cash" refuses shorts and what the cash does not pay; "margin" allows both up to initial_margin (fraction
-    of the position's value that equity must cover). cash: initial money by currency, the account's own first. no_short:
+    of the position's value that equity must cover). maintenance_margin: fraction below which equity must not fall while
+    it is held (None: half of initial_margin); on_breach: what happens then: "close" cancels and closes everything, as a
+    taker, "halt" cancels and ends the run. cash: initial money by currency, the account's own first. no_short:
     instruments that nobody lends. borrow_rate: what shorts cost a year, fraction of their value, at UTC midnights.
     match_on: match source by instrument, overriding the choice of EXECUTION 3 ("depth", "quote", "trade",
     "trade_queue", "bar_bid_ask", "bar"). spread: by instrument, price units, where only trades, or one side's bars, are
@@ -99,6 +101,8 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
     account: Literal["cash", "margin"]
     cash: dict[str, Decimal]
     initial_margin: Decimal = Decimal("0.5")
+    maintenance_margin: Decimal | None = None
+    on_breach: Literal["close", "halt"] = "close"
     no_short: tuple[str, ...] = ()
     borrow_rate: Decimal = Decimal(0)
     commission: Commission = RateCommission()

@@ -23,6 +23,14 @@ def list_settings_mistakes(settings: SimulatedBrokerSettings) -> list[str]:
     ]
     if not settings.initial_margin.is_finite() or settings.initial_margin <= 0:
         mistakes.append(f"initial_margin is {settings.initial_margin}; expected a fraction above 0 (0.5 = half)")
+    kept = settings.maintenance_margin
+    if kept is not None and not (kept.is_finite() and 0 < kept <= settings.initial_margin):
+        mistakes.append(
+            f"maintenance_margin is {kept}; expected above 0 and at most initial_margin, which is "
+            f"{settings.initial_margin}: what may be opened must not be closed at once"
+        )
+    if not _is_amount(settings.borrow_rate):
+        mistakes.append(f"borrow_rate is {settings.borrow_rate}; expected at least 0, a fraction per year (0.03 = 3 %)")
     if not settings.participation.is_finite() or not 0 < settings.participation <= 1:
         mistakes.append(f"participation is {settings.participation}; expected a part of the volume, 0 < p <= 1")
     if not settings.open_grace.is_finite() or not 0 <= settings.open_grace < 1:

@@ -5,8 +5,8 @@ Gives:    reports with due times; every Execution, order change and mark to the 
 Never:    calls a strategy, shows anything before its time, or depends on the order in which feeds were added.
           Spec: 5.3; DESIGN 4, 9; EXECUTION 1, 2, 7, 9.
 
-At one instant market events meet the orders that are effective already, then commands that are due take effect, in the
-order in which they were given. Commands of one broker never overtake each other. Expiries will stand between the two.
+At one instant market events meet the orders that are effective already, then the account itself is due (margin,
+adjustments), then commands take effect in the order in which they were given. None of a broker overtakes another.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec.structs import replace
 
+from tradecore.brokerage.account_acts import AccountActs
 from tradecore.brokerage.account_book import AccountBook
+from tradecore.brokerage.account_events import AccountEvents
 from tradecore.brokerage.account_money import AccountMoney
-from tradecore.brokerage.adjustments import AdjustmentActs, Adjustments
 from tradecore.brokerage.ledger import Ledger
+from tradecore.brokerage.margin_watch import make_closing_order
 from tradecore.brokerage.order_check import check_order, check_terms, check_update
 from tradecore.brokerage.report_queue import ReportQueue
 from tradecore.brokerage.settings import SimulatedBrokerSettings
@@ -101,15 +103,12 @@ class SimulatedBroker:
         self._engine = ExecutionEngine(name, self.source, rules, self)
         self._charges: dict[str, Charge] = {}
         self._money = AccountMoney(name, next(iter(settings.cash)), settings.commission, self._get_instant)
-        self._book = AccountBook(
-            is_cash=settings.account == "cash", cash=settings.cash, initial_margin=settings.initial_margin,
-            convert=self._money.find_rate, now=self._get_instant, no_short=settings.no_short,
-        )  # fmt: skip
-        self._adjustments = Adjustments(
-            name, self._book, self._engine.lanes, settings.borrow_rate,
-            AdjustmentActs(
-                self._money.find_rate_at, self._list_open_orders, self._engine.withdraw, self._charges,
-                partial(self._tell_answer, updated=True), self._engine.rescan, self._tell_adjusted,
+        self._book = AccountBook(settings, convert=self._money.find_rate, now=self._get_instant)
+        self._account = AccountEvents(
+            name, settings, self._book, self._money, self._engine.lanes,
+            AccountActs(
+                self._list_open_orders, self._engine.withdraw, self._charges, partial(self._tell_answer, updated=True),
+                self._engine.rescan, self._tell_adjusted, self._close_out,
             ),
         )  # fmt: skip
         self._instruments: dict[str, Instrument] = {}
@@ -118,6 +117,7 @@ class SimulatedBroker:
         self._sources: dict[str, MatchSource] = {}
         self._without_source: dict[str, str] = {}
         self._recorders: dict[str, Recorder] = {}
+        self._closings = 0
         self._reports: list[BrokerReport | AdjustmentReport] = []  # due since the instant at which they were made
         self._delayed_reports = ReportQueue()
         self._commands: deque[_Command] = deque()
@@ -147,7 +147,8 @@ class SimulatedBroker:
 
     def attach(self, strategy: str, recorder: Recorder) -> None:
         """Open ledgers for a strategy; its executions, order changes and marks go to the recorder."""
-        self._recorders[strategy] = self._adjustments.recorders[strategy] = recorder
+        self._recorders[strategy] = recorder
+        self._account.attach(strategy, recorder)
 
     def choose_sources(
         self, sources: Sequence[Source], instruments: dict[str, Instrument], *, more_may_come: bool = False
@@ -312,6 +313,8 @@ class SimulatedBroker:
                 self._accept(order, due)
             else:
                 self._take_effect(_Command(due, word, order, quantity, price, stop_price))
+            if self._book.is_exposed:
+                self._account.watch(due)
             self._set_next(self._engine.due_ns)
             return
         if commands and commands[-1].due_ns > due:
@@ -327,32 +330,35 @@ class SimulatedBroker:
     def load(self, kind: str, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
         """Events of the next window of a match source series, in order of ts_event, or of arrival (DESIGN 4)."""
         self._engine.load(kind, name, events, by_arrival=by_arrival)
-        if self.settings.borrow_rate:
-            self._adjustments.begin(events[0].ts_event)
+        self._account.begin_window(events, self._instant)
         self._refresh_due()
 
     def load_adjustments(self, dues: Sequence[tuple[int, AccountAdjustment]]) -> None:
         """Adjustments of accounts of the next window, with the instants at which they are booked, in order."""
-        self._adjustments.load(dues)
+        self._account.load(dues)
         self._refresh_due()
 
     def advance(self, ts: int) -> None:
         """Do everything up to and including this instant: market events, then commands, instant by instant."""
         if self._next_ns > ts:
             return
-        engine, commands, adjustments = self._engine, self._commands, self._adjustments
+        engine, commands, book, account = self._engine, self._commands, self._book, self._account
         while True:
-            due, adjusted = engine.due_ns, adjustments.due_ns
+            due, booked = engine.due_ns, account.due_ns
             commanded = commands[0].due_ns if commands else NEVER
-            if due <= ts and due <= adjusted and due <= commanded:
+            if due <= ts and due <= booked and due <= commanded:
                 self._instant = due
                 engine.match(due)
-            elif adjusted <= ts and adjusted <= commanded:
-                self._instant = adjusted
-                adjustments.run(adjusted)
+                if book.is_exposed:  # what was executed in this bar, at its open say, has met the rest of it
+                    account.watch(due - 1)
+            elif booked <= ts and booked <= commanded:
+                self._instant = booked
+                account.run(booked)
             elif commanded <= ts:
                 self._instant = commanded
                 self._take_effect(commands.popleft())
+                if book.is_exposed:
+                    account.watch(commanded)
             else:
                 break
         self._set_next(min(due, commanded))
@@ -385,6 +391,7 @@ class SimulatedBroker:
         self.value(mark - 1)
         self._money.end_window(self._book.ledgers.values(), mark - 1)
         self._engine.end_window()
+        self._account.end_window()
         self._refresh_due()
 
     def finish(self, ts: int) -> None:
@@ -407,8 +414,8 @@ class SimulatedBroker:
 
     def _set_next(self, due: int) -> None:
         """The next event or command is due then; a report may be due before."""
-        if self._adjustments.due_ns < due:
-            due = self._adjustments.due_ns
+        if self._account.due_ns < due:
+            due = self._account.due_ns
         if self._report_law is not None and self._delayed_reports.due_ns < due:
             due = self._delayed_reports.due_ns
         self._next_ns = due
@@ -647,10 +654,21 @@ class SimulatedBroker:
         if order.venue_group is not None:
             self._groups.take(order, snapshot.ts_event, execution)
 
-    # --------------------------------------------------------------------------------------- asked by adjustments
+    # ----------------------------------------------------------------------------- asked by adjustments and the margin
 
     def _list_open_orders(self) -> list[WorkingOrder]:
         return [order for order in self._orders.values() if not order.is_finished]
+
+    def _close_out(self, ledger: Ledger, ts: int, reason: str) -> str:
+        """The broker's own order, that closes a ledger; it works at once."""
+        self._closings += 1
+        order = self._take_charge(make_closing_order(ledger, self.name, self._closings, ts))
+        order.state, order.ledger, order.reason = _STATE_ACCEPTED, ledger, reason
+        order.clip(order.quantity)
+        self._book.reserve(order, ledger, self._charges[order.instrument])
+        self._publish(order, order.snapshot(self.name, ts))
+        self._engine.close_out(order, ts)
+        return order.order_id
 
     def _tell_adjusted(self, adjusted: AccountAdjusted) -> None:
         """Report an adjustment: at once, but not before what happened before it."""

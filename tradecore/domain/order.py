@@ -360,6 +360,10 @@ class Order:
         self._order_id, self._strategy, self._broker = order_id, strategy, broker
         self._ts_decided = ts_decided
 
+    def join_account(self, role: OrderRole) -> None:
+        """It is the broker's own, given for an account."""
+        self._terms = replace(self._terms, role=role)
+
     def join_group(
         self, order_id: str, strategy: str, broker: str, ts_decided: int, *,
         group_id: str, contingency: Contingency | None, role: OrderRole, parent_id: str | None,

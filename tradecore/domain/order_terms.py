@@ -64,7 +64,7 @@ class Contingency(Enum):
 
 
 class OrderRole(Enum):
-    """What an order is in its group."""
+    """What an order is in its group, or for its account."""
 
     ENTRY = "ENTRY"  # the parent
     PROFIT = "PROFIT"  # child of a bracket: leaves with a gain
@@ -72,6 +72,7 @@ class OrderRole(Enum):
     CHILD = "CHILD"  # of an OTO
     LEG = "LEG"  # of an OCO or OUO without a parent
     CLOSE = "CLOSE"  # sent by us to close what a group executed too much, or could not exit
+    MARGIN = "MARGIN"  # given by the broker itself to close an account whose margin was broken; of no group
 
 
 PRICED_TYPES: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})

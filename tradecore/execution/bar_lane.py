@@ -287,6 +287,17 @@ class BarLane(Lane):
         self.takers.append(order)
         self.rescan()
 
+    def arrive_inside(self, order: WorkingOrder, ts: int) -> None:
+        """See Lane.arrive_inside: it has the close of the bar that ended now, as far as its volume goes."""
+        order.effective_ns = ts
+        if self.last is not None and self.last_ns == ts:
+            assert self.last_ask is not None
+            if self._passage is None or self._passage.end != self.last.ts_event:
+                self._passage = BarPassage(self, ts, self.last_ask, self.last)
+            self._passage.take_close(order)
+        if not order.is_finished:
+            self.arrive(order, ts)
+
     def enter(self, order: WorkingOrder, ts: int) -> None:
         """Wait for a bar that begins at or after this instant; under same_close, take the close of this instant's."""
         is_now = self.rules.bar_fill == "same_close" and self.last is not None and self.last_ns == ts

@@ -233,6 +233,14 @@ class ExecutionEngine:
         else:
             self._note(lane)
 
+    def close_out(self, order: WorkingOrder, ts: int) -> None:
+        """A taker of the venue's own, that became due inside what the events of this instant tell of."""
+        lane = self.lanes[order.instrument]
+        lane.take_until(ts)
+        if not order.is_special or self._begin(order, ts):
+            lane.arrive_inside(order, ts)
+            self._note(lane)
+
     def join(self, order: WorkingOrder, ts: int, price: float) -> None:
         """An order that the venue holds comes to exist by an execution at ts and price; called while it happens.
 

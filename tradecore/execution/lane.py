@@ -312,6 +312,10 @@ class Lane:
         """An execution at `price` brings an order into being that the venue holds for it: it works from now on."""
         self.arrive(order, ts)
 
+    def arrive_inside(self, order: WorkingOrder, ts: int) -> None:
+        """A taker that became due inside the newest event, where that spans time; else it arrives after it."""
+        self.arrive(order, ts)
+
     def set_off(self, order: WorkingOrder, ts: int) -> None:
         """Trigger a stop; it is nowhere until its caller places it."""
         if order.place != NOWHERE:

@@ -1,0 +1,91 @@
+"""AccountEvents: what happens to an account at an instant without an order: margin tests, then adjustments.
+
+Receives: the passing of windows; changes of what is held or owed; adjustments.
+Gives:    `due_ns`: when the account itself is due; `run` does it, behind the market events of that instant.
+Never:    is due while nothing can happen: an account that owes nothing and is short of nothing has no margin to test.
+          EXECUTION 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tradecore.brokerage.account_acts import AccountActs
+from tradecore.brokerage.account_book import AccountBook
+from tradecore.brokerage.account_money import AccountMoney
+from tradecore.brokerage.adjustments import Adjustments, Due
+from tradecore.brokerage.margin_watch import NEVER, MarginWatch
+from tradecore.brokerage.settings import SimulatedBrokerSettings
+from tradecore.engine.participant import Recorder
+from tradecore.execution.lane import Lane
+
+
+class AccountEvents:
+    """Of one account. due_ns: int nanoseconds, NEVER without."""
+
+    def __init__(
+        self,
+        broker: str,
+        settings: SimulatedBrokerSettings,
+        book: AccountBook,
+        money: AccountMoney,
+        lanes: dict[str, Lane],
+        acts: AccountActs,
+    ) -> None:
+        self.due_ns = NEVER
+        self._book = book
+        self._borrows = bool(settings.borrow_rate)
+        self._adjustments = Adjustments(broker, book, money, lanes, settings.borrow_rate, acts)
+        self._margin: MarginWatch | None = None
+        if settings.account == "margin":
+            kept = settings.maintenance_margin
+            maintenance = settings.initial_margin / 2 if kept is None else kept
+            does_halt = settings.on_breach == "halt"
+            self._margin = MarginWatch(broker, book, money, maintenance, acts, self._note, does_halt=does_halt)
+
+    def attach(self, strategy: str, recorder: Recorder) -> None:
+        """A strategy uses this account."""
+        self._adjustments.recorders[strategy] = recorder
+
+    def begin_window(self, events: Sequence[Any], now: int) -> None:
+        """Events of one series were loaded. now: the instant at which the broker is."""
+        if self._borrows:
+            self._adjustments.begin(events[0].ts_event)
+        if self._book.is_watched and self._margin is not None:
+            self._margin.begin_window()
+            self._book.is_exposed = True
+        self.watch(now)
+
+    def load(self, dues: Sequence[Due]) -> None:
+        """Adjustments of the next window, in order of time."""
+        self._adjustments.load(dues)
+        self._refresh()
+
+    def end_window(self) -> None:
+        """All loaded events have happened."""
+        if self._margin is not None:
+            self._margin.end_window()
+        self._refresh()
+
+    def watch(self, after: int) -> None:
+        """What is held or owed changed, or more events came: look for the next instant to test the margin at."""
+        if self._margin is not None and self._book.is_exposed:
+            self._margin.refresh(after)
+        self._refresh()
+
+    def run(self, ts: int) -> None:
+        """What is due at this instant. Raises: MarginBroken."""
+        if self._margin is not None and self._margin.due_ns <= ts:
+            self._margin.test(ts)
+        if self._adjustments.due_ns <= ts:
+            self._adjustments.run(ts)
+        self.watch(ts)
+
+    def _note(self, kind: str, ts: int, facts: Mapping[str, Any]) -> None:
+        """Into events.jsonl, which the recorders of a run share."""
+        next(iter(self._adjustments.recorders.values())).record_note(kind, ts, facts)
+
+    def _refresh(self) -> None:
+        due = self._adjustments.due_ns
+        self.due_ns = due if self._margin is None else min(due, self._margin.due_ns)
