@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from typing import Final
 
 import msgspec
 
 from tradecore.domain.instant import to_datetime
 from tradecore.domain.order import OrderSide
+
+# A member by module name: reading it off an Enum class costs 0.1 us in Python 3.11.
+_SIDE_BUY: Final = OrderSide.BUY
 
 
 class BrokerSource(Enum):
@@ -60,7 +64,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def signed_quantity(self) -> Decimal:
         """Quantity with the sign of the side."""
-        return self.quantity if self.side is OrderSide.BUY else -self.quantity
+        return self.quantity if self.side is _SIDE_BUY else -self.quantity
 
     @property
     def dt_event(self) -> datetime:

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
@@ -25,8 +25,6 @@ from tradecore.domain.order_state import TRANSITIONS, OrderState, OutcomeKind, c
 # OrderSide, OrderType and TimeInForce are read from here by most: they are words of the Order.
 from tradecore.domain.order_terms import (
     PLAIN_TERMS,
-    PRICED_TYPES,
-    STOPPED_TYPES,
     Contingency,
     OrderRole,
     OrderTerms,
@@ -47,7 +45,8 @@ _ZERO = Decimal(0)
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11, and orders do it often.
 _BUY, _SELL = OrderSide.BUY, OrderSide.SELL
-_MARKET, _GTC, _GTD = OrderType.MARKET, TimeInForce.GTC, TimeInForce.GTD
+_MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
+_GTC, _GTD = TimeInForce.GTC, TimeInForce.GTD
 _INITIALIZED, _SUBMITTED, _TRIGGERED = OrderState.INITIALIZED, OrderState.SUBMITTED, OrderState.TRIGGERED
 _CANCEL_OVER = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.FILLED})
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
@@ -67,11 +66,8 @@ class Order:
     _broker = ""
     _price: Decimal | None = None
     _stop_price: Decimal | None = None
-    _filled_quantity = _ZERO
     _average_price: Decimal | None = None
-    _reason: str | None = None
-    _pending_cancel = False
-    _pending_update = False
+    _reason: str | None
     _ts_decided = 0
     _time_in_force = _GTC
     _tags = _NO_TAGS
@@ -105,10 +101,13 @@ class Order:
             raise InvalidOrder(f"quantity of an order for {instrument} is 0; expected above 0 to buy, below 0 to sell")
         self._instrument = check_instrument_id(instrument)
         self._order_type = order_type
-        if amount > 0:
+        if amount > _ZERO:
             self._side, self._quantity = _BUY, amount
         else:
             self._side, self._quantity = _SELL, -amount
+        # Read with every report, and an instance's own are read faster.
+        self._filled_quantity, self._reason = _ZERO, None
+        self._pending_cancel = self._pending_update = False
         # As typed: a float may be rounded to the grid, anything else must lie on it.
         self._typed = (quantity, price, stop_price)
         if order_type is not _MARKET or price is not None or stop_price is not None:
@@ -126,27 +125,31 @@ class Order:
             )  # fmt: skip
 
     def _set_prices(self, price: Number | None, stop_price: Number | None) -> None:
-        order_type, instrument = self._order_type, self._instrument
-        for name, value, types in (("price", price, PRICED_TYPES), ("stop_price", stop_price, STOPPED_TYPES)):
-            if (value is not None) is not (order_type in types):
-                wrong = f"needs a {name}" if value is None else f"takes no {name}, got {value!r}"
-                raise InvalidOrder(f"a {order_type.value} order for {instrument} {wrong}")
+        order_type = self._order_type
+        if (price is not None) is not order_type.has_price:
+            self._refuse_price("price", price)
+        if (stop_price is not None) is not order_type.has_stop:
+            self._refuse_price("stop_price", stop_price)
         if price is not None:
             self._price = to_decimal(price, "price")
         if stop_price is not None:
             self._stop_price = to_decimal(stop_price, "stop_price")
+
+    def _refuse_price(self, name: str, value: Number | None) -> NoReturn:
+        wrong = f"needs a {name}" if value is None else f"takes no {name}, got {value!r}"
+        raise InvalidOrder(f"a {self._order_type.value} order for {self._instrument} {wrong}")
 
     # -------------------------------------------------------------------------------------------------- factories
 
     @classmethod
     def market(cls, instrument: str, quantity: Number, **options: Any) -> Order:
         """Execute at once at what the market offers. quantity is signed."""
-        return cls(instrument, quantity, _MARKET, **options)
+        return cls(instrument, quantity, _MARKET, **options) if options else cls(instrument, quantity, _MARKET)
 
     @classmethod
     def limit(cls, instrument: str, quantity: Number, price: Number, **options: Any) -> Order:
         """Execute at `price` or better. quantity is signed."""
-        return cls(instrument, quantity, OrderType.LIMIT, price=price, **options)
+        return cls(instrument, quantity, _LIMIT, price=price, **options)
 
     @classmethod
     def stop(cls, instrument: str, quantity: Number, stop_price: Number, **options: Any) -> Order:
@@ -397,7 +400,7 @@ class Order:
         Raises: IllegalOrderTransition for a report that no venue can make.
         """
         state, executed = report.state, report.filled_quantity
-        is_more = executed > self._filled_quantity
+        is_more = bool(executed) and executed > self._filled_quantity
         if state is not self._state or is_more:
             if state in TRANSITIONS[self._state]:
                 self._state = state

@@ -35,7 +35,7 @@ OrderSide.SELL.sign = -1
 
 
 class OrderType(Enum):
-    """What makes an order execute."""
+    """What makes an order execute. has_price, has_stop: whether it needs a price, a stop_price; else it takes none."""
 
     MARKET = "MARKET"
     LIMIT = "LIMIT"
@@ -43,6 +43,9 @@ class OrderType(Enum):
     STOP_LIMIT = "STOP_LIMIT"
     MARKET_IF_TOUCHED = "MARKET_IF_TOUCHED"
     TRAILING_STOP = "TRAILING_STOP"
+
+    has_price: bool
+    has_stop: bool
 
 
 class TimeInForce(Enum):
@@ -75,11 +78,9 @@ class OrderRole(Enum):
     MARGIN = "MARGIN"  # given by the broker itself to close an account whose margin was broken; of no group
 
 
-PRICED_TYPES: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-"""Types that need a price."""
-
-STOPPED_TYPES: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.MARKET_IF_TOUCHED})
-"""Types that need a stop_price."""
+for _type in OrderType:
+    _type.has_price = _type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+    _type.has_stop = _type in (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.MARKET_IF_TOUCHED)
 
 _IMMEDIATE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 

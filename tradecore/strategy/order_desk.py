@@ -7,6 +7,7 @@ Never:    looks at a broker's books: those run ahead of the reports.    Spec: 5.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -26,6 +27,9 @@ from tradecore.strategy.group_desk import GroupDesk
 from tradecore.strategy.reported_money import ReportedMoney
 
 _INITIALIZED = OrderState.INITIALIZED
+
+_Place = tuple[BrokerParticipant, Instrument, Callable[[Order], None] | None]
+"""A broker, an instrument that it takes orders for, and its own check of an order, if it has one."""
 
 FINISHED_KEPT: Final = 1_000
 """Handles of finished orders that are kept at least: a venue may tell of an execution after it told of the cancel."""
@@ -49,13 +53,13 @@ class OrderDesk:
         self.repeated_executions = 0
         self._engine = engine
         self._timeline = engine.timeline
-        self._instruments = engine.instruments
         self._broker = default_broker
         self._money = money
         self._currency = currency
         # Their accounts are in the record's own currency, and they convert what is not.
         self._converting = {name for name in brokers if money.get_currency(name) == currency}
         self.is_open = True
+        self._places: dict[tuple[str | None, str], _Place] = {}
         self._orders: dict[str, Order] = {}
         self._finished: dict[str, Order] = {}
         self._positions: dict[tuple[str, str], Position] = {}
@@ -80,16 +84,21 @@ class OrderDesk:
             raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
         if order.state is not _INITIALIZED:
             raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
-        broker = self.brokers.get(broker_name or self._broker or "") or self._get_broker(broker_name)
-        instrument = self._instruments.get(order.instrument) or self.instrument(order.instrument)
-        if broker.name not in self._converting:
-            self._check_currency(broker.name, instrument)
+        place = broker_name or self._broker, order.instrument
+        broker, instrument, check = self._places.get(place) or self._find_place(*place)
         order.round_to(instrument)
         self._engine.check_in_turn("submit_order")
-        check = getattr(broker, "check_order", None)
         if check is not None:
             check(order)
         return broker
+
+    def _find_place(self, broker_name: str | None, instrument_id: str) -> _Place:
+        """Where orders for an instrument go; it is looked up once. Raises: see Strategy."""
+        broker, instrument = self._get_broker(broker_name), self.instrument(instrument_id)
+        if broker.name not in self._converting:
+            self._check_currency(broker.name, instrument)
+        found = self._places[broker_name, instrument_id] = broker, instrument, getattr(broker, "check_order", None)
+        return found
 
     def _check_currency(self, broker: str, instrument: Instrument) -> None:
         """Whether executions there can be in this strategy's record, which has one currency. Raises: InvalidOrder."""
@@ -239,18 +248,21 @@ class OrderDesk:
         place of the position, too, for an execution that was reported before.
         """
         change, execution = report.order, report.execution
-        order, is_news = self._orders.get(change.order_id), True
+        order_id, is_news = change.order_id, True
+        order = self._orders.get(order_id)
         if order is not None:
             is_news = order.apply_report(change)
-            if order.state.is_finished:
-                del self._orders[change.order_id]
-                self._keep_finished(order)
+            if change.state.is_finished and order.state.is_finished:  # or it is news that cannot be
+                del self._orders[order_id]
+                self._finished[order_id] = order
+                if len(self._finished) >= 2 * FINISHED_KEPT:
+                    self._forget_finished()
         else:
-            order = self._finished.get(change.order_id)
+            order = self._finished.get(order_id)
             if order is not None:  # a late execution: it is booked, and the order stays finished
                 is_news = order.apply_report(change)
                 if order.state.is_open:  # the venue says that it works although it was refused
-                    self._orders[change.order_id] = self._finished.pop(change.order_id)
+                    self._orders[order_id] = self._finished.pop(order_id)
         if self._grouped:
             self.groups.take(change)
         if execution is None:
@@ -279,12 +291,10 @@ class OrderDesk:
                 if order.instrument == adjusted.adjustment.instrument and self.groups.is_held(order):
                     self.groups.cancel_held(order)
 
-    def _keep_finished(self, order: Order) -> None:
-        finished = self._finished
-        finished[order.order_id] = order
-        if len(finished) >= 2 * FINISHED_KEPT:  # in bulk: one at a time would cost as much as the order's last report
-            for order_id in list(islice(finished, FINISHED_KEPT)):
-                del finished[order_id]
+    def _forget_finished(self) -> None:
+        # In bulk: one at a time would cost as much as the order's last report.
+        for order_id in list(islice(self._finished, FINISHED_KEPT)):
+            del self._finished[order_id]
 
     def open_orders(self, instrument: str | None, broker: str | None) -> list[Order]:
         """Open orders as reported, at one broker (default: the one in use)."""
