@@ -38,7 +38,7 @@ class Venue:
     def make(self, name: str, order: Order, group: str | None = "g") -> WorkingOrder:
         self._number += 1
         order.mark_submitted(name, "s", "sim", 0)
-        working = WorkingOrder(order)
+        working = WorkingOrder.of(order)
         working.number, working.group, working.state = self._number, group, OrderState.ACCEPTED
         return working
 

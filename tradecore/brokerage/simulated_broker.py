@@ -40,7 +40,7 @@ from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.order_state import OrderState
-from tradecore.domain.order_terms import OrderRole
+from tradecore.domain.order_terms import PLAIN_TERMS, OrderRole
 from tradecore.domain.position import Position
 from tradecore.engine.participant import NEVER, AdjustmentReport, BrokerReport, Recorder, Source
 from tradecore.errors import ConfigError, InvalidOrder, UnknownInstrument, UnknownOrder
@@ -120,6 +120,7 @@ class SimulatedBroker:
         self._closings = 0
         self._reports: list[BrokerReport | AdjustmentReport] = []  # due since the instant at which they were made
         self._delayed_reports = ReportQueue()
+        self._has_ended = False  # whether a report of an order's end may wait among them
         self._commands: deque[_Command] = deque()
         self._orders: dict[str, WorkingOrder] = {}
         self._number = 0
@@ -229,7 +230,8 @@ class SimulatedBroker:
 
     def check_order(self, order: Order) -> None:
         """What is wrong with an order at any time, so that it raises at the user's call. Raises: InvalidOrder."""
-        check_terms(order, self._timeline.now)
+        if order.terms is not PLAIN_TERMS:
+            check_terms(order, self._timeline.now)
         name = order.instrument
         if name not in self._money.payable:
             self._money.check_payable(self._known.get(name), more_may_come=self._more_may_come)
@@ -245,16 +247,18 @@ class SimulatedBroker:
         self._send("group", make_venue_group(orders, increment).first, self._submit_law)
 
     def _take_charge(self, order: Order) -> WorkingOrder:
-        check_order(order, self._timeline.now)
-        if order.strategy not in self._recorders:
+        law = self._report_law
+        working = WorkingOrder.of(
+            order, 0 if law is None else law.draw_ns(draw_key(self._seed, order.order_id, "report"))
+        )
+        if working.is_special or not working.order_id:
+            check_order(order, self._timeline.now)
+        if working.strategy not in self._recorders:
             raise InvalidOrder(
                 f"order {order.order_id!r} is of strategy {order.strategy!r}, which is not attached to broker "
                 f"{self.name!r}; submit orders through Strategy.submit_order"
             )
-        law = self._report_law
-        working = WorkingOrder(order, 0 if law is None else law.draw_ns(draw_key(self._seed, order.order_id, "report")))
-        self._number += 1
-        working.number = self._number
+        self._number = working.number = self._number + 1
         self._orders[working.order_id] = working
         return working
 
@@ -372,9 +376,11 @@ class SimulatedBroker:
         elif reports:
             self._reports = []
             self.due_ns = self._next_ns
-        for report in reports:
-            if type(report) is BrokerReport and report.order.state.is_finished:
-                self._orders.pop(report.order.order_id, None)  # the strategy knows: it will not ask for it any more
+        if self._has_ended:
+            self._has_ended = self._report_law is not None  # there it may still be on its way
+            for report in reports:
+                if type(report) is BrokerReport and report.order.state.is_finished:
+                    self._orders.pop(report.order.order_id, None)  # the strategy knows: it will not ask for it any more
         return reports
 
     def value(self, ts: int) -> None:
@@ -645,6 +651,8 @@ class SimulatedBroker:
     ) -> None:
         """Record and report: due when it happened plus latency, but not before it can be known."""
         self._recorders[order.strategy].record_order(snapshot)
+        if order.is_finished:
+            self._has_ended = True
         if self._report_law is None:
             self._reports.append(BrokerReport(self._instant, order.strategy, snapshot, execution, after))
         else:

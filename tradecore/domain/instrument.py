@@ -15,6 +15,9 @@ import msgspec
 
 from tradecore.errors import InvalidName, InvalidOrder
 
+ONE: Final = Decimal(1)
+"""The usual multiplier: where a multiplier is this very object, nothing has to be multiplied."""
+
 Number = Decimal | int | str | float
 """What a user may type where money or an amount is meant."""
 
@@ -52,7 +55,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     quantity_increment: Decimal
     currency: str
     base_currency: str | None = None
-    multiplier: Decimal = Decimal(1)
+    multiplier: Decimal = ONE
     session: str = "24x7"
 
     def __post_init__(self) -> None:

@@ -9,11 +9,14 @@ Never:    nets across brokers or strategies; one ledger per (broker, strategy, i
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-_ZERO = Decimal(0)
+from tradecore.domain.instrument import ONE
+
+_ZERO: Final = Decimal(0)
 # Released cost is rounded to this; what rounding takes from one part stays with the rest.
 _COST_STEP = Decimal("1e-12")
 
@@ -29,7 +32,7 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     cost: Decimal = _ZERO
     realised: Decimal = _ZERO
     commission: Decimal = _ZERO
-    multiplier: Decimal = Decimal(1)
+    multiplier: Decimal = ONE
     ts_opened: int = 0
     ts_changed: int = 0
 
@@ -63,16 +66,17 @@ class Position(msgspec.Struct, frozen=True, gc=False):
         (Decimal('-2'), Decimal('90'), Decimal('30'))
         """
         held, cost, multiplier = self.quantity, self.cost, self.multiplier
-        value = price * multiplier
-        paid = self.commission + commission
+        value = price if multiplier is ONE else price * multiplier
+        paid = self.commission + commission if commission else self.commission
         new = held + quantity
         if not held:
             return Position(self.instrument, new, quantity * value, self.realised, paid, multiplier, ts_event, ts_event)
-        if (held > 0) == (quantity > 0):
+        was_long = held > _ZERO
+        if was_long is (quantity > _ZERO):
             return Position(
                 self.instrument, new, cost + quantity * value, self.realised, paid, multiplier, self.ts_opened, ts_event
             )
-        if not new or (new > 0) != (held > 0):  # closed whole, and what is left over opens the other way
+        if not new or (new > _ZERO) is not was_long:  # closed whole, and what is left over opens the other way
             return Position(
                 self.instrument, new, new * value, self.realised + held * value - cost, paid, multiplier,
                 ts_event if new else self.ts_opened, ts_event,

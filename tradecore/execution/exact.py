@@ -20,7 +20,7 @@ def to_exact(price: float) -> Decimal:
     return Decimal(repr(price))
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=16_384)
 def to_float(quantity: Decimal) -> float:
     """Float of a quantity or a price, for comparing only."""
     return float(quantity)

@@ -14,6 +14,8 @@ from decimal import Decimal
 from math import inf
 from typing import Any, Final
 
+import msgspec
+
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce, read_order
 from tradecore.domain.order_state import OrderState, check_transition
@@ -28,6 +30,7 @@ _STATE_PARTIALLY_FILLED: Final = OrderState.PARTIALLY_FILLED
 _STATE_SUBMITTED: Final = OrderState.SUBMITTED
 _TIF_DAY: Final = TimeInForce.DAY
 _TIF_FOK: Final = TimeInForce.FOK
+_TIF_GTC: Final = TimeInForce.GTC
 _TIF_IOC: Final = TimeInForce.IOC
 
 NOWHERE: Final = -1  # not placed in a lane
@@ -39,7 +42,7 @@ _ZERO: Final = Decimal(0)
 _TYPE_TOUCHED: Final = OrderType.MARKET_IF_TOUCHED
 
 
-class WorkingOrder:
+class WorkingOrder(msgspec.Struct, eq=False):
     """One order at the venue.
 
     sign: +1 buys, -1 sells. price_f, stop_f: floats of price and stop_price, for comparing only. rises: whether its
@@ -66,63 +69,72 @@ class WorkingOrder:
     quantity: Decimal
     price: Decimal | None
     stop_price: Decimal | None
+    terms: OrderTerms
+    report_ns: int = 0
 
-    # What an order begins with stands on the class; an instance holds what is its own, or has changed.
-    state = _STATE_SUBMITTED
-    is_finished = False
-    is_triggered = False
-    is_fresh = True
-    is_unchecked = False
-    place = NOWHERE
-    effective_ns = 0
-    number = 0
-    leaves_ns = MAX_NS
-    executions = 0
-    filled_quantity = _ZERO
-    filled_value = _ZERO
-    reserved = _ZERO
+    is_buy: bool = True
+    sign: int = 1
+    is_immediate: bool = False
+    remaining: Decimal = _ZERO
+    remaining_f: float = 0.0
+    state: OrderState = _STATE_SUBMITTED
+    is_finished: bool = False
+    is_triggered: bool = False
+    is_fresh: bool = True
+    is_unchecked: bool = False
+    place: int = NOWHERE
+    effective_ns: int = 0
+    number: int = 0
+    leaves_ns: int = MAX_NS
+    executions: int = 0
+    filled_quantity: Decimal = _ZERO
+    filled_value: Decimal = _ZERO
+    average_price: Decimal | None = None
+    reserved: Decimal = _ZERO
     ledger: Any = None
     reason: str | None = None
     price_f: float | None = None
-    stop_f = 0.0
-    rises = False
-    waits_for_trigger = False  # a stop of any kind whose condition was not met yet
+    stop_f: float = 0.0
+    rises: bool = False
+    waits_for_trigger: bool = False  # a stop of any kind whose condition was not met yet
     trail: TrailingStop | None = None
-    terms = PLAIN_TERMS
-    is_special = False
-    is_held = False  # it came while the market was closed
-    post_only = False
-    reduce_only = False
+    is_special: bool = False
+    is_held: bool = False  # it came while the market was closed
+    post_only: bool = False
+    reduce_only: bool = False
     room: Decimal | None = None
-    expires_ns = MAX_NS
+    expires_ns: int = MAX_NS
     group: str | None = None
     venue_group: Any = None
     joined_ns: int | None = None
 
-    def __init__(self, order: Order, report_ns: int = 0) -> None:
-        (
-            self.order_id, self.strategy, self.instrument, side, self.order_type, time_in_force,
-            self.ts_decided, self.quantity, self.price, self.stop_price, terms,
-        ) = read_order(order)  # fmt: skip
-        self.side, self.time_in_force = side, time_in_force
-        self.is_buy = is_buy = side is _SIDE_BUY
-        self.sign = 1 if is_buy else -1
-        self.is_immediate = time_in_force is _TIF_IOC or time_in_force is _TIF_FOK
-        self.report_ns = report_ns
-        self.remaining = self.quantity
-        self.remaining_f = to_float(self.quantity)
-        if self.price is not None:
-            self.price_f = float(self.price)
-        if self.stop_price is not None:
-            self.stop_f = float(self.stop_price)
-            self.waits_for_trigger = True
-            self.rises = self.is_buy is not (self.order_type is _TYPE_TOUCHED)
-        if terms is not PLAIN_TERMS or time_in_force is _TIF_DAY:
-            self._take_terms(terms)
+    @classmethod
+    def of(cls, order: Order, report_ns: int = 0) -> WorkingOrder:
+        """A submitted order as it comes to the venue. report_ns: what its reports take to come back."""
+        working = cls(*read_order(order))
+        if report_ns:
+            working.report_ns = report_ns
+        if working.side is not _SIDE_BUY:
+            working.is_buy, working.sign = False, -1
+        working.remaining = quantity = working.quantity
+        working.remaining_f = to_float(quantity)
+        if working.price is not None:
+            working.price_f = to_float(working.price)
+        if working.stop_price is not None:
+            working.stop_f = to_float(working.stop_price)
+            working.waits_for_trigger = True
+            working.rises = working.is_buy is not (working.order_type is _TYPE_TOUCHED)
+        if working.time_in_force is not _TIF_GTC or working.terms is not PLAIN_TERMS:
+            working.take_terms()
+        return working
 
-    def _take_terms(self, terms: OrderTerms) -> None:
+    def take_terms(self) -> None:
+        """Note what an order with conditions asks for."""
+        terms, time_in_force = self.terms, self.time_in_force
+        self.is_immediate = time_in_force is _TIF_IOC or time_in_force is _TIF_FOK
+        if terms is PLAIN_TERMS and time_in_force is not _TIF_DAY:
+            return
         self.is_special = True
-        self.terms = terms
         self.post_only, self.reduce_only = terms.post_only, terms.reduce_only
         self.group = terms.group_id
         if terms.expire_ns is not None:
@@ -155,20 +167,22 @@ class WorkingOrder:
 
     def book(self, quantity: Decimal, price: Decimal) -> bool:
         """Note an execution of 0 < quantity <= remaining at a price; True when nothing is left."""
-        self.executions += 1
-        self.filled_value += quantity * price
-        if quantity == self.remaining and (not self.reduce_only or self.filled_quantity + quantity == self.quantity):
-            self.filled_quantity = self.quantity
+        self.executions = count = self.executions + 1
+        self.filled_value = value = self.filled_value + quantity * price
+        left = self.remaining
+        is_whole = quantity is left or quantity == left
+        if is_whole and (not self.reduce_only or self.filled_quantity + quantity == self.quantity):
+            self.filled_quantity = filled = self.quantity
             self.remaining, self.remaining_f = _ZERO, 0.0
-            self.state = _STATE_FILLED
-            self.is_finished = True
-            return True
-        assert 0 < quantity <= self.remaining, f"{self.order_id}: executed {quantity} of {self.remaining}"
-        self.filled_quantity += quantity
-        self.remaining -= quantity
-        self.remaining_f = to_float(self.remaining)
-        self.state = _STATE_PARTIALLY_FILLED
-        return False
+            self.state, self.is_finished = _STATE_FILLED, True
+        else:
+            assert 0 < quantity <= left, f"{self.order_id}: executed {quantity} of {left}"
+            self.filled_quantity = filled = self.filled_quantity + quantity
+            self.remaining = left = left - quantity
+            self.remaining_f = to_float(left)
+            self.state = _STATE_PARTIALLY_FILLED
+        self.average_price = price if count == 1 else value / filled
+        return self.is_finished
 
     def clip(self, room: Decimal) -> None:
         """No more than this may execute now: a reduce_only order follows the position. room: >= 0."""
@@ -191,12 +205,10 @@ class WorkingOrder:
 
     def snapshot(self, broker: str, ts_event: int = 0) -> OrderSnapshot:
         """The order as the venue has it, frozen. ts_event: of the change that it shows."""
-        filled = self.filled_quantity
-        average = self.filled_value / filled if filled else None
         return OrderSnapshot(
             self.order_id, self.strategy, broker, self.instrument, self.side, self.order_type, self.quantity,
-            self.price, self.stop_price, self.time_in_force, self.state, filled, average, self.reason, self.ts_decided,
-            ts_event, terms=self.terms,
+            self.price, self.stop_price, self.time_in_force, self.state, self.filled_quantity, self.average_price,
+            self.reason, self.ts_decided, ts_event, terms=self.terms,
         )  # fmt: skip
 
 
