@@ -12,6 +12,7 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     │   ├── InvalidOrder
     │   ├── IllegalOrderTransition
     │   ├── UnknownOrder
+    │   ├── NotLiveYet          a real order before phase D
     │   ├── InvalidOpportunity  an opportunity that cannot be meant
     │   └── OpportunityStateError  a command that its present state cannot take
     ├── FeedError
@@ -21,7 +22,8 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     │   ├── FeedMismatch        a feed that does not suit what is to be made of it
     │   ├── StreamBroken        a live stream lacks events that nothing brings back, and the policy is "halt"
     │   ├── StreamConflict      a live stream gave one id twice with other values, and the policy is "halt"
-    │   └── SpillFailed         the LiveBuffer is full and cannot write what it holds aside
+    │   ├── SpillFailed         the LiveBuffer is full and cannot write what it holds aside
+    │   └── CatchUpTooSlow      phase C does not come to an end: events come faster than they are delivered
     ├── FeedDataError           a frame of a venue that cannot be read; it is kept aside, the feed goes on
     ├── VenueError
     │   ├── VenueUnreachable    no connection: no such host, refused, TLS, no answer
@@ -32,7 +34,11 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     │   ├── SubscriptionTimeout a subscription that was never acknowledged
     │   ├── VenueRequestFailed  a question that was answered with an error, or not at all
     │   │   └── VenueRateLimited
-    │   └── HistoryNotOffered   the venue has no such past
+    │   ├── HistoryNotOffered   the venue has no such past
+    │   ├── UnknownVenue        an instrument of a live run whose venue is not configured
+    │   ├── InstrumentConflict  the venue defines an instrument otherwise than the run does
+    │   ├── BackfillTooLarge    more rows would be asked of a venue than [handover] backfill_limit
+    │   └── VenueProcessFailed  the local venue that a run wanted to start for itself
     ├── EngineError
     │   ├── EngineStateError    a call that the engine cannot take in its present state
     │   └── TurnLimitExceeded   a thousand rounds at one instant
@@ -140,6 +146,17 @@ class OpportunityStateError(OrderError):
     """A command for an opportunity that was not submitted, is finished, or has no such exit."""
 
 
+class NotLiveYet(OrderError):
+    """A real order while the run is not live: nothing was sent."""
+
+    def __init__(self, broker: str, instrument: str, reason: str) -> None:
+        super().__init__(
+            f"{broker} takes no real order for {instrument}: {reason}. Use the simulated broker until "
+            "on_phase_changed tells of phase D, or ask order_gate(instrument) before"
+        )
+        self.broker, self.instrument, self.reason = broker, instrument, reason
+
+
 class IllegalOrderTransition(OrderError):
     """A state change that the transition table does not have."""
 
@@ -230,6 +247,19 @@ class SpillFailed(FeedError):
         self.where, self.lost = where, tuple(lost)
 
 
+class CatchUpTooSlow(FeedError):
+    """Phase C does not end: live events come faster than the strategies take them."""
+
+    exit_code = 5
+
+    def __init__(self, seconds: float, depth: int, lag_s: float) -> None:
+        super().__init__(
+            f"phase C has gone on for {seconds:.0f} s, and {depth:,} events still wait, one since {lag_s:.1f} s. "
+            "Subscribe to less, make the callbacks faster, or allow more time: [handover] catch_up_limit"
+        )
+        self.seconds, self.depth, self.lag_s = seconds, depth, lag_s
+
+
 class FeedDataError(TradecoreError, ValueError):
     """A frame that cannot be read, or with a value that no market can have. It is kept aside, the feed goes on."""
 
@@ -310,6 +340,58 @@ class VenueRateLimited(VenueRequestFailed):
 
 class HistoryNotOffered(VenueError):
     """The venue has no such past; what is missing must come from the store, or is declared missing."""
+
+
+class UnknownVenue(VenueError):
+    """A live run reads an instrument of a venue that it is not connected to."""
+
+    exit_code = 3
+
+    def __init__(self, instrument: str, suffix: str, known: Sequence[str]) -> None:
+        listed = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"{instrument} trades at {suffix}, and this run has no such venue; it has {listed}. Add a "
+            f"[venues.{suffix.lower()}] table (with suffix = {suffix!r} where its type is called otherwise), or "
+            "correct the id"
+        )
+        self.instrument, self.suffix, self.known = instrument, suffix, tuple(known)
+
+
+class InstrumentConflict(VenueError):
+    """The venue's own definition of an instrument differs from the run's: (word, ours, theirs) for each difference."""
+
+    exit_code = 3
+
+    def __init__(self, instrument: str, venue: str, differing: Sequence[tuple[str, object, object]]) -> None:
+        listed = "; ".join(f"{word} is {ours} here and {theirs} there" for word, ours, theirs in differing)
+        super().__init__(
+            f"{instrument} is defined otherwise by {venue}: {listed}. Correct the [[instruments]] table, or take it "
+            "out: the venue's definition is used then"
+        )
+        self.instrument, self.venue, self.differing = instrument, venue, tuple(differing)
+
+
+class BackfillTooLarge(VenueError):
+    """Asking the venue for what the store lacks would take too many rows."""
+
+    def __init__(self, stream: object, rows: int, seconds: float, limit: int) -> None:
+        super().__init__(
+            f"{stream}: about {rows:,} rows are missing between the store and now, some {seconds:,.0f} s of questions "
+            f"to the venue; [handover] backfill_limit is {limit:,}. Import the venue's archive with `tradecore data "
+            "import FILE`, make [run] warmup shorter, or raise the limit"
+        )
+        self.stream, self.rows, self.seconds, self.limit = stream, rows, seconds, limit
+
+
+class VenueProcessFailed(VenueError):
+    """`tradecore venue`, started for a run, ended instead of serving."""
+
+    def __init__(self, name: str, command: Sequence[str], said: str) -> None:
+        super().__init__(
+            f"[venues.{name}] local: `{' '.join(command)}` ended before it was ready: {said.strip() or 'no word'}. "
+            "Try this command by itself"
+        )
+        self.name, self.command, self.said = name, tuple(command), said
 
 
 # ---------------------------------------------------------------------------------------------------------- engine

@@ -3,11 +3,12 @@
 import pytest
 
 from tradecore.domain.feed_state import FeedState, FeedStateChanged
+from tradecore.domain.gate_reason import Refusal
 from tradecore.domain.instant import SECOND_NS
 from tradecore.domain.phase import Phase
 from tradecore.domain.stream import Stream
 from tradecore.feeds.proof import Proof, Verdict
-from tradecore.runtime.order_gate import OrderGate, Refusal
+from tradecore.runtime.order_gate import OrderGate
 
 TRADES = Stream("trade_tick", "TEST.SIM")
 BOOK = Stream("depth", "TEST.SIM")

@@ -129,13 +129,50 @@ class EventQueue:
         while events := lane.feed.take_before(mark, 1):
             yield self._wrap(events, lane)[0]
 
+    # ------------------------------------------------------------------------------------------------------- live
+
+    def end_at(self, end_ns: int) -> None:
+        """History ends at this instant, which was not known when its feeds were added."""
+        self._end_ns = end_ns
+
+    def set_batch_size(self, batch_size: int) -> None:
+        """Events asked of a feed per await, from now on; it changes no result."""
+        self._batch_size = batch_size
+
+    @property
+    def next_own_ns(self) -> int:
+        """When something comes that no live feed brings: a timer, history that a delay held back; MAX_NS for never."""
+        due = MAX_NS
+        for lane in self._timers:
+            next_ts = lane.feed.next_ts
+            if next_ts is not None and next_ts < due:
+                due = next_ts
+        for lane in self._lanes:
+            if lane.carried and lane.carried[0].ts_received < due:
+                due = lane.carried[0].ts_received
+        return due
+
+    def take_own(self, mark: int) -> list[Any]:
+        """Such events before the mark, in order."""
+        taken: list[Any] = []
+        while self.next_own_ns < mark:
+            taken += merge_window(self.lanes, self._cap_by_timers(mark)).deliveries
+        return taken
+
+    def miss_timers(self, until_ns: int) -> None:
+        """Nobody was awake for it: of each repeating timer only the last moment up to this instant is still told."""
+        for lane in self._timers:
+            miss = getattr(lane.feed, "miss_until", None)
+            if miss is not None:
+                miss(until_ns)
+
     # ---------------------------------------------------------------------------------------------------- windows
 
     async def next_window(self) -> Window | None:
         """The next stretch of deliveries; None when every feed has finished and every timer has ended."""
         while True:
             for lane in self._lanes:
-                if not lane.finished and lane.remaining < self._batch_size:
+                if not lane.finished and lane.remaining < (lane.read_ahead or self._batch_size):
                     await self._refill(lane)
             if self.first_ns is None:
                 self._begin()

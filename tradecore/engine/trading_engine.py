@@ -12,21 +12,20 @@ loop (`_stretch`). At every other instant `_run_window` serves the brokers and c
 from __future__ import annotations
 
 import asyncio
-import os
-import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
 from operator import attrgetter, length_hint
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import anyio
 import msgspec
 from anyio.lowlevel import checkpoint
 
 from tradecore.domain.bar_type import BarType
+from tradecore.domain.feed_state import FeedStateChanged
+from tradecore.domain.gate_reason import Reason, Refusal
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order
 from tradecore.domain.phase import Phase, PhaseChanged
@@ -34,10 +33,13 @@ from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
 from tradecore.engine.command import Command
 from tradecore.engine.event_queue import EventQueue
 from tradecore.engine.message_bus import MessageBus
-from tradecore.engine.participant import NEVER, AdjustmentReport, BrokerParticipant, BrokerReport, Progress
+from tradecore.engine.pace import Pace
+from tradecore.engine.participant import NEVER, BrokerParticipant, Progress
 from tradecore.engine.source_register import MARKET_CLASSES, SourceRegister
+from tradecore.engine.strategy_participant import OrderGate, StrategyParticipant
 from tradecore.engine.subscription import Call, Handler, Route, Subscription, Subscriptions
 from tradecore.engine.timeline import Timeline
+from tradecore.engine.user_frames import find_place
 from tradecore.errors import (
     DataMissing,
     EngineStateError,
@@ -56,36 +58,6 @@ CLOSING_S: Final = 5.0
 """Seconds that closing feeds and brokers may take after a run, however it ended."""
 
 _STRATEGY_OF: Final = attrgetter("strategy")
-
-_PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
-_EXAMPLES: Final = _PACKAGE + "examples" + os.sep
-
-
-class StrategyParticipant(Protocol):
-    """A strategy, as the engine sees it."""
-
-    name: str
-    is_active: bool
-
-    async def start(self) -> None:
-        """Subscribe to what it needs; once, before anything is delivered."""
-        ...
-
-    async def stop(self) -> None:
-        """The run is over."""
-        ...
-
-    def receive(self, report: BrokerReport | AdjustmentReport) -> Awaitable[None] | None:
-        """Take a report in, then tell the user's callbacks; what is returned is awaited."""
-        ...
-
-    async def change_phase(self, change: PhaseChanged) -> None:
-        """A phase began."""
-        ...
-
-    async def fail(self, error: StrategyError) -> None:
-        """One of its callbacks raised: cancel what works, tell `on_error`; nothing is delivered to it any more."""
-        ...
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +84,7 @@ class TradingEngine:
 
     events_delivered: so far. failures: of strategies. stopped_by: the strategy that ended the run by `stop_run`.
     on_begin: called once, before anything is delivered, with the time of the first event (int nanoseconds).
+    order_gate: of a live run; None in a backtest.
     """
 
     def __init__(
@@ -134,6 +107,7 @@ class TradingEngine:
         self.failures: list[StrategyError] = []
         self.stopped_by: str | None = None
         self.on_begin: Callable[[int], None] | None = None
+        self.order_gate: OrderGate | None = None
         self._queue = queue
         self._brokers = sorted(brokers, key=lambda broker: broker.name)
         self._sources = SourceRegister(self._brokers, instruments)
@@ -146,7 +120,9 @@ class TradingEngine:
         self._late: list[tuple[Any, ...]] = []
         self._late_count = 0
         self._raised: _Raised | None = None
+        self._attached: dict[int, tuple[Any, Lane]] = {}  # by the feed's id, which it keeps as long as it is kept
         self._task: object | None = None
+        self._wake: Callable[[], None] | None = None
         self._stopping = False
         self._is_finishing = False
         self._is_started = False
@@ -186,14 +162,19 @@ class TradingEngine:
         """Raises EngineStateError unless one of the engine's callbacks is running, in its own task."""
         # Inside a plain stretch no other task can run, so only the rest needs to ask who is calling.
         if not self._is_plain and (self._task is None or asyncio.current_task() is not self._task):
+            if self._wake is not None:
+                self._wake()
+                return
             raise EngineStateError(
-                f"{label} was called outside a callback of a running engine; in replay only callbacks may give "
+                f"{label} was called outside a callback of a running engine; before phase D only callbacks may give "
                 "commands, or the result would depend on timing"
             )
 
     def request_stop(self) -> None:
         """End the run after the current window; what was done is kept."""
         self._stopping = True
+        if self._wake is not None:
+            self._wake()
 
     @property
     def was_stopped(self) -> bool:
@@ -208,17 +189,15 @@ class TradingEngine:
         if self.stopped_by is None and not self._is_finishing:
             self.stopped_by = strategy
 
-    @property
-    def _is_ending(self) -> bool:
-        return self._stopping or self.stopped_by is not None
-
     async def attach(self, feed: Any) -> Lane:
         """A lane for a feed. Added while running it starts after `now` and keeps its rank at every instant."""
         if not self._is_started:
             lane = self._queue.add(feed)
+            self._attached[id(feed)] = (feed, lane)
             self._open_routes(lane)
             return lane
         lane, loaded, deliveries = await self._queue.attach(feed, self.timeline.now, self._mark)
+        self._attached[id(feed)] = (feed, lane)
         self._open_routes(lane)
         self._sources.declare([lane], self.timeline.now)
         if loaded:
@@ -250,8 +229,12 @@ class TradingEngine:
 
     # ------------------------------------------------------------------------------------------------------ the run
 
-    async def run(self) -> None:
-        """Run to the end of all feeds. Raises what a feed raised, StrategyError under `halt`; always closes all."""
+    async def run(self, stage: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Run a stage between start and end: by default `replay`, to the end of all feeds. Always closes all.
+
+        stage: what a live run does (phases A to D), in this very task. Raises what it raises, what a feed raised,
+        StrategyError under `halt`.
+        """
         if self._task is not None:
             raise EngineStateError("this engine has run; an engine is one run, make a new one")
         self._task = asyncio.current_task()
@@ -259,7 +242,7 @@ class TradingEngine:
             for broker in self._brokers:
                 await broker.connect()
             await self._start()
-            await self._replay()
+            await (self.replay if stage is None else stage)()
             await self._finish()
         finally:
             self._task = object()  # no task: commands are refused from here on
@@ -283,7 +266,7 @@ class TradingEngine:
 
     async def _finish(self) -> None:
         self._is_finishing = True
-        if self.settings.end_ns is not None and not self._is_ending and self.timeline.now < self.settings.end_ns:
+        if self.settings.end_ns is not None and not self.is_ending and self.timeline.now < self.settings.end_ns:
             self.timeline.advance_to(self.settings.end_ns)
         for broker in self._brokers:
             broker.finish(self.timeline.now)
@@ -295,22 +278,100 @@ class TradingEngine:
             broker.finish(self.timeline.now)
         self._tell_progress(done=True)
 
-    async def _replay(self) -> None:
-        """Phase B: history, in order, to its end. A live run calls this very coroutine."""
-        await self._change_phase(Phase.B_REPLAY)
+    async def replay(self, pace: Pace | None = None) -> None:
+        """Phase B: history, in order, to its end. A live run calls this very coroutine, with a pace."""
+        await self.change_phase(Phase.B_REPLAY)
         await self._rounds(self.timeline.now)
-        while not self._is_ending:
+        while not self.is_ending:
+            if pace is not None:
+                self._queue.set_batch_size(pace.limit)
             window = await self._queue.next_window()
             if window is None:
                 break
             if self.on_begin is not None and self._queue.first_ns is not None:
                 self.on_begin(self._queue.first_ns)
                 self.on_begin = None
-            await self._run_window(window)
+            if pace is None:
+                await self._run_window(window)
+            else:
+                pace.begin()
+                await self._run_window(window)
+                pace.end(len(window.deliveries))
             self._tell_progress(done=False)
             await checkpoint()
 
-    async def _change_phase(self, phase: Phase) -> None:
+    def check_gate(self, instrument: str) -> Reason | None:
+        """Why no real order may rest on an instrument's data now, None when it may."""
+        if self.order_gate is None:
+            return Reason(Refusal.NOT_LIVE, "this run is a backtest; real orders begin with phase D of a live run")
+        return self.order_gate.check_instrument(instrument)
+
+    # --------------------------------------------------------------------------------------------- for live stages
+
+    @property
+    def queue(self) -> EventQueue:
+        """Where timers, and history that is delayed, wait."""
+        return self._queue
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a strategy ended the run, or somebody outside asked for it."""
+        return self._stopping or self.stopped_by is not None
+
+    @property
+    def due_ns(self) -> int:
+        """The next instant at which a broker has something to do; NEVER without."""
+        self._refresh_due()
+        return self._due
+
+    def find_lane(self, feed: Any) -> Lane | None:
+        """The lane of a feed that was attached."""
+        known = self._attached.get(id(feed))
+        return None if known is None else known[1]
+
+    def declare_sources(self) -> None:
+        """Instruments have become known: brokers choose match sources for those that had none."""
+        self._sources.declare([lane for _, lane in self._attached.values()], self.timeline.now)
+
+    async def deliver(self, window: Window) -> None:
+        """Turns for all that happens before the window's mark."""
+        if self.on_begin is not None and window.deliveries:
+            self.on_begin(window.deliveries[0].ts_received)
+            self.on_begin = None
+        await self._run_window(window)
+        self._tell_progress(done=False)
+
+    async def tell_feed_state(self, change: FeedStateChanged, feeds: Sequence[Any]) -> None:
+        """A turn of its own: who subscribed to one of these feeds hears that the stream behind it changed its state."""
+        ts = change.ts
+        self.timeline.advance_to(ts)
+        self._mark = ts + 1
+        await self._serve_brokers(ts)
+        lanes = [lane for lane in map(self.find_lane, feeds) if lane is not None]
+        for strategy in self._by_name():
+            if strategy.is_active and self._subscriptions.has_any(strategy.name, lanes):
+                await self._guarded(strategy, "on_feed_state", partial(strategy.change_feed_state, change))
+        self.bus.publish(change)
+        await self._rounds(ts)
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether commands wait that no turn has carried out."""
+        return bool(self._given)
+
+    async def carry_out_given(self, ts: int) -> None:
+        """A turn for commands that came from outside of one."""
+        if self._given:
+            self.timeline.advance_to(ts)
+            self._mark = ts + 1
+            await self._rounds(ts)
+
+    def open_to_outside(self, wake: Callable[[], None] | None) -> None:
+        """From now on the embedding program may give commands too; wake: called for each. None: no longer."""
+        self._wake = wake
+
+    async def change_phase(self, phase: Phase) -> None:
+        """A phase begins: tell everybody."""
         change = PhaseChanged(self.phase, phase, self.timeline.now)
         self.phase = phase
         for strategy in self._by_name():
@@ -606,7 +667,7 @@ class TradingEngine:
     async def _strategy_raised(self, name: str, label: str, error: Exception) -> None:
         """Cancel what the strategy has working, tell it, and end the run or go on without it."""
         strategy = self._strategies[name]
-        failure = StrategyError(name, label, _place(error), error)
+        failure = StrategyError(name, label, find_place(error), error)
         failure.__cause__ = error
         if not strategy.is_active:  # raised again while it was being stopped
             self.failures.append(failure)
@@ -616,7 +677,7 @@ class TradingEngine:
         try:
             await strategy.fail(failure)
         except Exception as second:  # its on_error raised too: both are told, the first one is what went wrong
-            self.failures.append(StrategyError(name, "on_error", _place(second), second))
+            self.failures.append(StrategyError(name, "on_error", find_place(second), second))
             failure.add_note(str(self.failures[-1]))
         self.bus.publish(failure)
         if self.settings.on_error != "isolate":
@@ -628,16 +689,3 @@ class TradingEngine:
 
 def _series_key(series: Any) -> Any:
     return BarType.parse(series.name) if series.kind == "bar" else series.name
-
-
-def is_user_frame(filename: str) -> bool:
-    """Whether a traceback's file is the user's (or an example), not this package's machinery."""
-    return not filename.startswith(_PACKAGE) or filename.startswith(_EXAMPLES)
-
-
-def _place(error: BaseException) -> str:
-    """File and line of the user's code that raised: the last frame outside this package."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if is_user_frame(frame.filename)]
-    frame = (own or frames)[-1] if frames else None
-    return "no traceback" if frame is None else f"{frame.filename}:{frame.lineno} in {frame.name}"

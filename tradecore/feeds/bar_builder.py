@@ -55,7 +55,7 @@ class TimeBarBuilder:
         self.bar_type = bar_type
         self.partial_bars = 0
         self._find = find_interval
-        self._grace = close_grace_ns
+        self.close_grace_ns = close_grace_ns
         self._is_flat = empty == "flat"
         self._start_ns = start_ns
         self._read = part_reader(bar_type)
@@ -106,7 +106,7 @@ class TimeBarBuilder:
     @property
     def due_ns(self) -> int | None:
         """The instant at which the passing of time alone closes the open bar; None while there is none."""
-        return None if self._end is None else self._end + self._grace
+        return None if self._end is None else self._end + self.close_grace_ns
 
     def finish(self, until_ns: int | None) -> Iterator[Bar]:
         """Bars that the passing of time closes up to and including this instant, when no input comes any more.
@@ -114,12 +114,12 @@ class TimeBarBuilder:
         None: it is not known how far time goes. An interval that is then still open was cut off by the end: it is no
         bar.
         """
-        while self._end is not None and until_ns is not None and self._end + self._grace <= until_ns:
+        while self._end is not None and until_ns is not None and self._end + self.close_grace_ns <= until_ns:
             end = self._end
             if not self._has_parts and not self._is_flat:
                 self._end = None
                 return
-            yield from self._close_bar(end + self._grace)
+            yield from self._close_bar(end + self.close_grace_ns)
             self._open_interval(end)
 
     # ------------------------------------------------------------------------------------------------- the open bar
@@ -142,7 +142,7 @@ class TimeBarBuilder:
         """An input of instant ts, beyond the open interval: close it, and all empty ones before the input's own."""
         while self._end is not None and ts >= self._end:
             end = self._end
-            yield from self._close_bar(min(ts_received, end + self._grace))
+            yield from self._close_bar(min(ts_received, end + self.close_grace_ns))
             if self._is_flat:
                 self._open_interval(end)
             else:

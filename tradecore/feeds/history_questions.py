@@ -39,7 +39,8 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 class HistoryQuestions:
-    """venues: of each stream that may have questions. start_ns: of the run; nothing before it is asked for.
+    """venues: of each stream that may have questions. start_ns: of the run; nothing before it is asked for. starts: of
+    streams that begin later than the run.
 
     asked, failed: how many questions were asked, and how many of these were answered with an error (`last_error`).
     """
@@ -59,6 +60,7 @@ class HistoryQuestions:
         self._intake = intake
         self._buffer = buffer
         self._venues = venues
+        self.starts: dict[Stream, int] = {}
         self._start_ns = start_ns
         self._patience = patience or Patience()
         self._asking: set[Stream] = set()
@@ -107,7 +109,8 @@ class HistoryQuestions:
         venue = self._venues[stream]
         try:
             as_of_ns = await venue.server_time()
-            async for rows in open_answer(venue, stream, question, self._start_ns):
+            start_ns = self.starts.get(stream, self._start_ns)
+            async for rows in open_answer(venue, stream, question, start_ns):
                 self._buffer.put_answer(stream, question, rows, as_of_ns=as_of_ns)
         except VenueError as error:
             self.failed += 1

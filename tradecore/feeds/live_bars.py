@@ -46,6 +46,11 @@ class LiveBars:
         else:
             self._builder = TickBarBuilder(self.bar_type)
 
+    def set_close_grace(self, close_grace_ns: int) -> None:
+        """From now on the parts arrive late: wait so long past the end of a bar before time closes it."""
+        if isinstance(self._builder, TimeBarBuilder):
+            self._builder.close_grace_ns = close_grace_ns
+
     @property
     def partial_bars(self) -> int:
         """Bars left out because the input began inside them."""

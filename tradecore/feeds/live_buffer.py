@@ -139,6 +139,7 @@ class LiveBuffer:
         self._has_failed = False  # under "halt", once all before the loss is in the head
         self._watched: dict[Stream, Signal] = {}
         self._is_awaited = False
+        self._is_woken = False
         self._is_closed = False
         self._has_arrivals = Signal()
         self._has_room = Signal()
@@ -157,6 +158,10 @@ class LiveBuffer:
             self._raw_ns = now
         self._last_ns = now
         return now
+
+    def hold_above(self, ts: int) -> None:
+        """The run has reached this instant: stamps are later from now on, whatever the clock says."""
+        self._last_ns = max(self._last_ns, ts)
 
     def put(self, stream: Stream, event: Any) -> None:
         """Take an event whose `ts_received` came from `stamp()`."""
@@ -270,6 +275,27 @@ class LiveBuffer:
         self._read += len(batch)
         self._has_room.set()
         return batch
+
+    async def wait(self) -> None:
+        """Return once something waits to be read, nothing more will come, or somebody called `wake`.
+
+        For who has other things to do than to read. Raises: SpillFailed, as `next_batch` does.
+        """
+        if not self._head and self._has_failed:
+            raise self._make_failure()
+        if not (self.depth or self._is_closed or self._is_woken):
+            self._has_arrivals.clear()
+            self._is_awaited = True
+            try:
+                await self._has_arrivals.wait()
+            finally:
+                self._is_awaited = False
+        self._is_woken = False
+
+    def wake(self) -> None:
+        """Let whoever waits in `wait` return, now or the next time."""
+        self._is_woken = True
+        self._has_arrivals.set()
 
     def peek(self, ordinal: int, limit: int) -> list[Any]:
         """At most limit arrivals from this ordinal on, which stay where they are; [] past the newest one.

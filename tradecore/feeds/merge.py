@@ -85,12 +85,13 @@ class Lane:
     which arrive in envelopes. held: not yet taken, in venue order. carried: taken (the brokers have them), due later
     than the last mark because they were delayed. by_arrival: the feed says that its events are live or recorded, hence
     in order of arrival, brokers' events included (DESIGN 4). time_of: that time of an event, else its event time.
-    last_ts: this time of the newest event that was fetched.
+    last_ts: this time of the newest event that was fetched. read_ahead: events at hand with which nothing more is
+    fetched, where the feed asks for that; else a batch.
     """
 
     __slots__ = (
         "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident", "last_ts",
-        "number", "rank", "rows", "series", "taken", "time_of",
+        "number", "rank", "read_ahead", "rows", "series", "taken", "time_of",
     )  # fmt: skip
 
     def __init__(self, feed: Any, number: int, series: Any, rank: Rank | None) -> None:
@@ -109,6 +110,11 @@ class Lane:
         self.is_coincident = True
         self.by_arrival = bool(getattr(feed, "by_arrival", False))
         self.time_of: Callable[[Any], int] = received_time if self.by_arrival else event_time
+        self.read_ahead: int | None = getattr(feed, "read_ahead", None)
+
+    def go_live(self) -> None:
+        """History is over: what comes now is live, and counts by its arrival."""
+        self.by_arrival, self.time_of = True, received_time
 
     @property
     def remaining(self) -> int:

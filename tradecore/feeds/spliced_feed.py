@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Any, Final
 
+import msgspec
+
 from tradecore.domain.stream import Stream
 from tradecore.errors import FeedError
 from tradecore.feeds.event_feed import BaseFeed, EventFeed
@@ -84,7 +86,7 @@ class SplicedFeed(BaseFeed):
 
     async def next_batch(self, limit: int) -> list[Any]:
         """1..limit events; [] at the end. Raises: what store and venue raise; StreamConflict, FeedMismatch."""
-        while not self._held and self._stage is not _Stage.OVER and not self._finished:
+        while not self._held and (self._taken or self._stage is not _Stage.OVER) and not self._finished:
             if not self._taken:
                 await self._take_more()
             if self._taken:
@@ -93,6 +95,12 @@ class SplicedFeed(BaseFeed):
         batch, self._held = self._held[:limit], self._held[limit:]
         self._finished = self._finished or not batch
         return batch
+
+    def give_up_backfill(self) -> None:
+        """The venue's history cannot be had: go on with the cache. What lacks then is in the join's verdict."""
+        self._venue = None  # nor is it asked about holes: that goes on in phase C
+        if self._stage is _Stage.BACKFILL:
+            self._stage = _Stage.CACHE
 
     async def close(self) -> None:
         """Close the store's feed and the venue's answer; idempotent."""
@@ -194,7 +202,9 @@ class SplicedFeed(BaseFeed):
             if self._newest is not None and event.ts_event < self._newest.ts_event:
                 continue
             if join.take_live(event):
-                given.append(event)
+                # It stands for the row that history does not have yet, and is received as that would be: by its own
+                # stamp it would come behind rows of later events that an answer has brought.
+                given.append(msgspec.structs.replace(event, ts_received=event.ts_event))
                 self._newest = event
         if not arrivals:
             self._stage = _Stage.OVER

@@ -97,6 +97,7 @@ class RepeatingTimerFeed(TimerFeed):
         self.period_ns = period_ns
         self.waits_for_data = False  # whether the queue shall call `begin_after` with the run's first event
         self._count = 0  # k of the next moment
+        self._missed = 0  # moments before it that were passed over
         self._last_count = (self.end_ns - self.start_ns) // period_ns
 
     @property
@@ -120,7 +121,18 @@ class RepeatingTimerFeed(TimerFeed):
             self._finished = True
         start, period = self.start_ns, self.period_ns
         times = range(start + first * period, start + stop * period, period)
-        return list(map(RepeatingEvent, repeat(self.name), times, times, range(first, stop)))
+        events = list(map(RepeatingEvent, repeat(self.name), times, times, range(first, stop)))
+        if self._missed:
+            events[0] = RepeatingEvent(self.name, times[0], times[0], first, self._missed)
+            self._missed = 0
+        return events
+
+    def miss_until(self, ts: int) -> None:
+        """Pass over all moments up to this instant but the last; the next event says how many."""
+        last = min((ts - self.start_ns) // self.period_ns, self._last_count)
+        if not self._finished and last > self._count:
+            self._missed += last - self._count
+            self._count = last
 
     def begin_after(self, ts: int) -> None:
         """Start over at the first whole multiple of the period since 1970 UTC that lies after this instant."""

@@ -62,10 +62,22 @@ class RunFolder:
 
     # ------------------------------------------------------------------------------------------ while the run goes on
 
-    def record_event(self, kind: str, ts_event: int, facts: Mapping[str, Any] | None = None) -> None:
-        """Something of note (a strategy stopped, quotes crossed): a line of events.jsonl. Raises: RunFolderError."""
+    def record_event(
+        self, kind: str, ts_event: int, facts: Mapping[str, Any] | None = None, *, flush: bool = False
+    ) -> None:
+        """Something of note (a strategy stopped, quotes crossed): a line of events.jsonl. Raises: RunFolderError.
+
+        flush: let who watches the file see it now, with all that was recorded before it.
+        """
         line = to_json_text({"ts_event": ts_event, "kind": kind, **(facts or {})})
         self._writers["events"].write(Raw(line.encode()))
+        if flush:
+            for writer in self._writers.values():
+                writer.flush()
+
+    def write_report(self, name: str, report: Mapping[str, Any]) -> None:
+        """A file of its own beside run.json, such as handover.json; it replaces the one before. Raises: RunFolderError."""
+        self._write_json(name, report)
 
     def record_callback(self, strategy: str, callback: str, ts: int, subject: Any = None) -> None:
         """A callback of a traced run: a line of callbacks.jsonl; nothing without a trace. Raises: RunFolderError."""

@@ -21,6 +21,8 @@ from tradecore.domain.delay_law import DelayLaw
 from tradecore.domain.instrument import Instrument
 from tradecore.errors import ConfigError
 from tradecore.runtime import config_checks
+from tradecore.runtime.adjustment_settings import AdjustmentSettings
+from tradecore.runtime.config_live import LIVE_TABLES, check_live
 from tradecore.runtime.config_mistakes import (
     MISSING_KEY,
     NOT_AVAILABLE,
@@ -38,6 +40,7 @@ from tradecore.runtime.config_scalars import BAD, describe
 from tradecore.runtime.config_source import ConfigSource, SourceProblem, parse_config_text, read_config_source
 from tradecore.runtime.config_strategies import check_strategies
 from tradecore.runtime.config_tables import TableReader
+from tradecore.runtime.live_settings import HandoverSettings, VenueSettings
 from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.run_config import (
     DELAYED_EVENT_TYPES,
@@ -50,9 +53,9 @@ from tradecore.runtime.run_config import (
 from tradecore.runtime.toml_places import format_key_path
 
 IN_CODE: Final = "the configuration in code"
-TABLES: Final = ("run", "data", "storage", "instruments", "strategies", "brokers", "delays")
-LATER_TABLES: Final = ("venues", "handover")
-"""Tables of DESIGN 13 that belong to live runs."""
+TABLES: Final = (
+    "run", "data", "storage", "instruments", "strategies", "brokers", "delays", "adjustments", *LIVE_TABLES,
+)  # fmt: skip
 
 _PROBLEM_CODES: Final = {"unreadable": UNREADABLE, "syntax": SYNTAX, "override": OVERRIDE}
 
@@ -139,6 +142,11 @@ class _ConfigReader:
         read = [self._reader.read_struct(raw, StrategySettings, ("strategies", i)) for i, raw in enumerate(strategies)]
         brokers = self._read_brokers(needed="brokers" not in meant)
         delays = self._read_delays()
+        adjustments = self._list_of_tables("adjustments")
+        for index, raw in enumerate(adjustments):
+            self._reader.read_struct(raw, AdjustmentSettings, ("adjustments", index))
+        venues = self._read_venues()
+        handover = self._read_optional("handover", HandoverSettings, HandoverSettings())
         params = self._check(len(instruments), strategies, list(brokers))
         if len(self._log):
             return None
@@ -150,6 +158,9 @@ class _ConfigReader:
             strategies=tuple(_complete(s, params[i], next(iter(brokers))) for i, s in enumerate(read)),
             brokers=brokers,
             delays=delays,
+            adjustments=tuple(self._reader.good["adjustments", i] for i in range(len(adjustments))),
+            venues=venues,
+            handover=handover,
             source="" if self._source.name == IN_CODE else self._source.name,
             folder=self._source.folder,
         )
@@ -157,6 +168,7 @@ class _ConfigReader:
     def _check(self, instrument_count: int, strategies: list[Any], brokers: list[str]) -> dict[int, dict[str, Any]]:
         good, log = self._reader.good, self._log
         config_checks.check_run(good, log)
+        check_live(good, self._tables, log)
         config_checks.check_data(good, log)
         instruments = config_checks.check_instruments(good, instrument_count, log)
         known = config_checks.list_known_instruments(good, instrument_count)
@@ -173,10 +185,6 @@ class _ConfigReader:
         absent = [table for table in TABLES if table not in self._tables]
         for name in self._tables:
             if name in TABLES:
-                continue
-            if name in LATER_TABLES:
-                help_ = f'take out [{name}] and write mode = "backtest"'
-                self._log.add(NOT_AVAILABLE, (name,), "live runs are not available in this version", help_=help_)
                 continue
             nearest = find_nearest(name, absent) or find_nearest(name, TABLES)
             meant.update([nearest] if nearest else [])
@@ -196,10 +204,6 @@ class _ConfigReader:
                 help_ = 'write [run] with name = "my-run", start and end'
                 self._log.add(MISSING_KEY, ("run",), "this table is missing", help_=help_)
             return BAD
-        if isinstance(raw, dict) and raw.get("mode") == "live":
-            help_ = 'write mode = "backtest"'
-            self._log.add(NOT_AVAILABLE, ("run", "mode"), "live runs are not available in this version", help_=help_)
-            raw = {key: value for key, value in raw.items() if key != "mode"}
         return self._reader.read_struct(raw, RunSettings, ("run",))
 
     def _read_optional(self, name: str, struct: type[Any], default: Any) -> Any:
@@ -265,6 +269,14 @@ class _ConfigReader:
             )
             return BAD
         return read
+
+    def _read_venues(self) -> Any:
+        raw = self._tables.get("venues", {})
+        if not isinstance(raw, dict) or not all(isinstance(table, dict) for table in raw.values()):
+            help_ = 'write [venues.binance] above type = "binance"'
+            self._log.add(WRONG_TYPE, ("venues",), "a table for each venue is needed", met=describe(raw), help_=help_)
+            return BAD
+        return {name: self._reader.read_struct(table, VenueSettings, ("venues", name)) for name, table in raw.items()}
 
     def _read_delays(self) -> Any:
         raw = self._tables.get("delays", {})

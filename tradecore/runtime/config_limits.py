@@ -23,9 +23,11 @@ from tradecore.brokerage.settings import (
     TickSlippage,
 )
 from tradecore.domain.delay_law import ConstantDelay, LognormalDelay, NormalDelay
+from tradecore.domain.duration import parse_duration
 from tradecore.domain.instrument import Instrument, check_instrument_id
 from tradecore.domain.trading_session import parse_session
 from tradecore.execution.match_source import MATCH_WORDS
+from tradecore.runtime.live_settings import HandoverSettings, LocalVenueSettings, VenueConnection
 from tradecore.runtime.run_config import RunSettings
 
 INT_MAX: Final = 2**63 - 1
@@ -64,6 +66,9 @@ _PART: Final = NumberRange(low=0, low_open=True, high=1)
 _RATE: Final = NumberRange(low=-1, low_open=True, high=1, high_open=True)
 _DELAY_MS: Final = NumberRange(low=0, high=86_400_000)  # a day: longer than that is a slip of the unit
 
+_SECONDS: Final = NumberRange(low=0, high=86_400)
+_SECONDS_ABOVE_ZERO: Final = NumberRange(low=0, low_open=True, high=86_400)
+
 RANGES: Final[dict[tuple[type, str], NumberRange]] = {
     (RunSettings, "seed"): _NOT_NEGATIVE,
     (RunSettings, "batch_size"): NumberRange(low=1, high=1_000_000),
@@ -93,6 +98,26 @@ RANGES: Final[dict[tuple[type, str], NumberRange]] = {
     (LognormalDelay, "median_ms"): _DELAY_MS,
     (LognormalDelay, "sigma"): NumberRange(low=0, high=10),  # e**10 is 22,000 times the median
     (LognormalDelay, "max_ms"): _DELAY_MS,
+    (HandoverSettings, "settle_s"): _SECONDS,
+    (HandoverSettings, "overlap_s"): _SECONDS,
+    (HandoverSettings, "close_grace_s"): _SECONDS,
+    (HandoverSettings, "backfill_limit"): _NOT_NEGATIVE,
+    (HandoverSettings, "lag_limit_s"): _SECONDS_ABOVE_ZERO,
+    (HandoverSettings, "buffer_events"): NumberRange(low=1, high=100_000_000),
+    (HandoverSettings, "ask_first_s"): _SECONDS_ABOVE_ZERO,
+    (HandoverSettings, "ask_times"): NumberRange(low=1, high=20),  # each waits twice as long: 20 are twelve days
+    (LocalVenueSettings, "speed"): NumberRange(low=0, low_open=True, high=1_000),
+    (LocalVenueSettings, "seed"): _NOT_NEGATIVE,
+    (LocalVenueSettings, "rate"): NumberRange(low=0, low_open=True, high=100_000),
+    (VenueConnection, "open_timeout_s"): _SECONDS_ABOVE_ZERO,
+    (VenueConnection, "ack_timeout_s"): _SECONDS_ABOVE_ZERO,
+    (VenueConnection, "request_timeout_s"): _SECONDS_ABOVE_ZERO,
+    (VenueConnection, "frame_deadline_s"): _SECONDS_ABOVE_ZERO,
+    (VenueConnection, "lost_after_s"): _SECONDS_ABOVE_ZERO,
+    (VenueConnection, "reconnect_min_s"): _SECONDS_ABOVE_ZERO,
+    (VenueConnection, "reconnect_max_s"): _SECONDS_ABOVE_ZERO,
+    (VenueConnection, "first_attempts_max"): NumberRange(low=1, high=1_000),
+    (VenueConnection, "depth_levels"): NumberRange(low=1, high=1_000),
 }
 """A dict field (cash, spread) has the range of each of its values."""
 
@@ -102,7 +127,12 @@ WORDS: Final[dict[tuple[type, str], tuple[str, ...]]] = {
 """Words that a dict field's values may be, where its type does not say so (EXECUTION 3)."""
 
 CHECKS: Final[dict[tuple[type, str], tuple[Callable[[str], object], str]]] = {
+    (RunSettings, "warmup"): (parse_duration, '"30d"'),
+    (RunSettings, "duration"): (parse_duration, '"8h"'),
+    (HandoverSettings, "catch_up_limit"): (parse_duration, '"10m"'),
+    (LocalVenueSettings, "history"): (parse_duration, '"1h"'),
+    (LocalVenueSettings, "lead"): (parse_duration, '"10s"'),
     (Instrument, "id"): (check_instrument_id, '"IBM.NYSE"'),
     (Instrument, "session"): (parse_session, '"24x7", "fx", "09:30-16:00 America/New_York" or "calendar:XNYS"'),
 }
-"""What reads a text setting (it raises InvalidName), and how a right one is written."""
+"""What reads a text setting (it raises InvalidName or InvalidTime), and how a right one is written."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tradecore.errors import InvalidName
+from tradecore.errors import InvalidName, InvalidTime
 from tradecore.runtime.config_limits import CHECKS, RANGES, WORDS, NumberRange
 from tradecore.runtime.config_mistakes import BAD_NAME, MISSING_KEY, UNKNOWN_KEY, MistakeLog
 from tradecore.runtime.config_scalars import ARTICLES, BAD, EXAMPLES, ScalarReader
@@ -68,7 +68,7 @@ class TableReader(ScalarReader):
             return value
         try:
             check(value)
-        except InvalidName as error:
+        except (InvalidName, InvalidTime) as error:
             del self.good[place]
             self.log.add(BAD_NAME, place, str(error), help_=f"write {field.encode_name} = {right}")
             return BAD
@@ -116,7 +116,8 @@ class TableReader(ScalarReader):
         number_range: NumberRange | None,
         words: tuple[str, ...] | None,
     ) -> Any:
-        tagged = {option.__struct_config__.tag: option for option in options if hasattr(option, "__struct_config__")}
+        structs = [option for option in options if hasattr(option, "__struct_config__")]
+        tagged = {struct.__struct_config__.tag: struct for struct in structs if struct.__struct_config__.tag}
         if tagged:
             return self._read_tagged(raw, tagged, path)
         (single,) = (option for option in options if option is not type(None))  # X | None: TOML has no null

@@ -9,12 +9,10 @@ Never:    judges an order, reads a clock, or takes a quiet market for a dead fee
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Final
 
-import msgspec
-
 from tradecore.domain.feed_state import FeedState, FeedStateChanged
+from tradecore.domain.gate_reason import Reason, Refusal
 from tradecore.domain.instant import SECOND_NS
 from tradecore.domain.phase import Phase
 from tradecore.domain.stream import Stream
@@ -22,23 +20,6 @@ from tradecore.feeds.proof import Proof, Verdict
 
 LAG_LIMIT_NS: Final = SECOND_NS
 """Above this lag of the live buffer no new order is based on what is delivered (RELIABILITY 7.4)."""
-
-
-class Refusal(Enum):
-    """What kind of reason it is, in the order in which they are looked at."""
-
-    NOT_LIVE = "not_live"
-    UNKNOWN_STREAM = "unknown_stream"
-    NOT_FRESH = "not_fresh"
-    UNPROVEN = "unproven"
-    LAGGING = "lagging"
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """Why no real order: the kind, for programs, and a sentence for a person."""
-
-    refusal: Refusal
-    text: str
 
 
 class OrderGate:

@@ -19,8 +19,11 @@ import msgspec
 
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.domain.delay_law import DelayLaw
+from tradecore.domain.duration import parse_duration
 from tradecore.domain.instant import to_ns
 from tradecore.domain.instrument import Instrument
+from tradecore.runtime.adjustment_settings import AdjustmentSettings
+from tradecore.runtime.live_settings import HandoverSettings, VenueSettings
 
 DELAYED_EVENT_TYPES: Final = ("bar", "trade_tick", "quote_tick", "depth")
 """What a [delays] table may name: imported market history; nothing else is delayed (EXECUTION 11)."""
@@ -37,10 +40,14 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     order_by: "delivery" (DESIGN 4), or "event" for the spec's literal order. on_error: what a strategy that raises
     ends: the run ("halt") or itself ("isolate"). runs_dir: folder of run folders, None: `runs` in the current folder.
     trace: keep every callback in the run folder as well.
+
+    Of a live run: mode "live" is phases A to D. warmup: how far back from now history is replayed, "30d" or "12h"; or
+    start says it. duration: how long it goes on, or end; without both until it is stopped. clock: the machine's
+    ("system"), or that of the one local venue ("venue"), so that a recorded day plays at any speed.
     """
 
     name: str
-    mode: Literal["backtest"] = "backtest"
+    mode: Literal["backtest", "live"] = "backtest"
     start: datetime | None = None
     end: datetime | None = None
     seed: int = 0
@@ -49,6 +56,19 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     on_error: Literal["halt", "isolate"] = "halt"
     runs_dir: str | None = None
     trace: bool = False
+    warmup: str | None = None
+    duration: str | None = None
+    clock: Literal["system", "venue"] = "system"
+
+    @property
+    def warmup_ns(self) -> int:
+        """Warm-up in nanoseconds, 0 without."""
+        return 0 if self.warmup is None else parse_duration(self.warmup)
+
+    @property
+    def duration_ns(self) -> int | None:
+        """Duration in nanoseconds."""
+        return None if self.duration is None else parse_duration(self.duration)
 
     @property
     def start_ns(self) -> int | None:
@@ -101,6 +121,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     strategies: tuple[StrategySettings, ...]
     brokers: dict[str, SimulatedBrokerSettings]
     delays: dict[str, DelayLaw] = {}
+    adjustments: tuple[AdjustmentSettings, ...] = ()
+    venues: dict[str, VenueSettings] = {}
+    handover: HandoverSettings = HandoverSettings()
     source: str = ""
     folder: Path | None = None
 
@@ -125,11 +148,15 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """
         tables: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal, datetime), enc_hook=str)
         del tables["source"], tables["folder"]
+        if self.run.mode == "backtest":  # nothing of a live run belongs to it
+            del tables["venues"], tables["handover"]
+            for key in ("warmup", "duration", "clock"):
+                del tables["run"][key]
         tables["brokers"] = {name: {"type": "simulated", **table} for name, table in tables["brokers"].items()}
-        for strategy in tables["strategies"]:
-            for key in ("name", "broker"):
-                if not strategy[key]:
-                    del strategy[key]
+        for table in (*tables["strategies"], *tables["adjustments"], *tables.get("venues", {}).values()):
+            for key in ("name", "broker", "instrument", "currency", "suffix"):
+                if not table.get(key, True):
+                    del table[key]
         written: dict[str, Any] = _without_none(tables)
         return written
 

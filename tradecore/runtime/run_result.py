@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tradecore.analytics.performance_statistics import PerformanceStatistics
+from tradecore.runtime.handover_report import HandoverReport
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +18,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     run_folder: where the files are; None when nothing was kept. statistics: all strategies together; strategies: each
     one. counts: events, orders, executions and more. digests: sha256 of what must be the same for the same input, by
     file. match_sources: what orders were matched against, by "broker instrument". notes: what a reader must know.
-    failures: strategies that raised while the others went on ("isolate").
+    failures: strategies that raised while the others went on ("isolate"). handover: of a live run.
     """
 
     run_id: str
@@ -30,3 +31,4 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     match_sources: dict[str, str]
     notes: list[str]
     failures: list[str]
+    handover: HandoverReport | None = None

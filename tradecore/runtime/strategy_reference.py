@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tradecore.domain.bar_type import BarType
-from tradecore.engine.trading_engine import is_user_frame
+from tradecore.engine.user_frames import is_user_frame
 from tradecore.errors import ConfigError, InvalidName, StrategyError
 from tradecore.runtime.config_scalars import describe
 from tradecore.runtime.nearest_name import find_nearest

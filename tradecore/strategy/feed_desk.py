@@ -25,6 +25,9 @@ class FeedSource(Protocol):
         """
         ...
 
+    # `open_own(feed, live)`: where a source has it, it gives what is read in place of a user's own feed, and takes its
+    # live half on.
+
 
 class FeedDesk:
     """Keeps track of which feed has which lane."""
@@ -45,15 +48,21 @@ class FeedDesk:
             lane = self._series[identity] = await self._engine.attach(feed)
         return [lane]
 
-    def opener(self, feed: Any) -> Callable[[], Awaitable[list[Lane]]]:
-        """A call that gives the lanes of a feed of the user's own, opened on first use."""
-        return partial(self._open, feed)
+    def opener(self, feed: Any, live: Any = None) -> Callable[[], Awaitable[list[Lane]]]:
+        """A call that gives the lanes of a feed of the user's own, opened on first use. live: its live half."""
+        return partial(self._open, feed, live)
 
-    async def _open(self, feed: Any) -> list[Lane]:
+    async def _open(self, feed: Any, live: Any) -> list[Lane]:
         known = self._feeds.get(id(feed))
         if known is not None:
             return known[1]
+        open_own = getattr(self._source, "open_own", None)
         # A MixedFeed hands its parts to the queue rather than merging them itself.
-        lanes = [await self._engine.attach(part) for part in getattr(feed, "parts", None) or [feed]]
+        parts = getattr(feed, "parts", None) if live is None else None
+        lanes = []
+        for part in parts or [feed]:
+            is_timer = getattr(part, "is_timer", False)
+            taken = part if open_own is None or is_timer else await open_own(part, live)
+            lanes.append(await self._engine.attach(taken))
         self._feeds[id(feed)] = (feed, lanes)  # the feed is kept, so that its id stays its own
         return lanes

@@ -18,6 +18,8 @@ from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.execution import Execution
+from tradecore.domain.feed_state import FeedStateChanged
+from tradecore.domain.gate_reason import Reason
 from tradecore.domain.instant import to_datetime
 from tradecore.domain.instrument import Instrument, Number
 from tradecore.domain.order import Order
@@ -107,8 +109,8 @@ class Strategy:
     def on_phase_changed(self, change: PhaseChanged) -> Answer:
         """A phase of the run began."""
 
-    def on_feed_state(self, state: Any) -> Answer:
-        """A live feed connected, went stale, or recovered. Never in a backtest."""
+    def on_feed_state(self, change: FeedStateChanged) -> Answer:
+        """A live stream connected, went stale, lost or recovered events. Never in a backtest."""
 
     def on_error(self, error: Exception) -> Answer:
         """One of your callbacks raised: working orders are being cancelled, nothing more will be delivered to you."""
@@ -277,6 +279,10 @@ class Strategy:
     def instrument(self, instrument: str) -> Instrument:
         """Definition of an instrument. Raises: UnknownInstrument."""
         return self._bound("instrument").orders.instrument(instrument)
+
+    def order_gate(self, instrument: str) -> Reason | None:
+        """Why no real order may rest on an instrument's live data now (phase, proof, freshness, lag); None: it may."""
+        return self._bound("order_gate").check_gate(instrument)
 
     @property
     def statistics(self) -> PerformanceStatistics:

@@ -33,6 +33,7 @@ from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
 from tradecore.analytics.performance_statistics import PerformanceStatistics
 from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment, AdjustmentKind
 from tradecore.domain.execution import Execution
+from tradecore.domain.feed_state import FeedStateChanged
 from tradecore.domain.instant import check_ns, format_ns, to_ns
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_events import OrderUpdated, PositionChanged
@@ -42,11 +43,7 @@ from tradecore.engine.participant import AdjustmentReport, BrokerParticipant, Br
 from tradecore.engine.subscription import Handler
 from tradecore.engine.timeline import Timeline
 from tradecore.engine.trading_engine import TradingEngine
-from tradecore.errors import (
-    EngineStateError,
-    InvalidTime,
-    StrategyError,
-)
+from tradecore.errors import EngineStateError, InvalidTime, StrategyError
 from tradecore.feeds.merge import Lane
 from tradecore.feeds.timer_feed import OneTimeTimerFeed, RepeatingTimerFeed
 from tradecore.strategy.feed_desk import FeedDesk
@@ -94,6 +91,7 @@ class StrategyHost:
         self.timeline: Timeline = engine.timeline
         self._strategy = strategy
         self._engine = engine
+        self.check_gate = engine.check_gate
         self._desk = desk
         self._analyzer = analyzer
         self._trace = trace
@@ -127,6 +125,11 @@ class StrategyHost:
         """Tell it that a phase began."""
         if self._overridden("on_phase_changed"):
             await self._tell("on_phase_changed", change)
+
+    async def change_feed_state(self, change: FeedStateChanged) -> None:
+        """Tell it how a live stream is."""
+        if self._overridden("on_feed_state"):
+            await self._tell("on_feed_state", change)
 
     async def fail(self, error: StrategyError) -> None:
         """Cancel what works, tell on_error, deliver nothing more."""
@@ -201,7 +204,8 @@ class StrategyHost:
         if live is not None and not getattr(live, "is_live", False):
             raise EngineStateError(f"the live half of feed {key!r} has is_live = False; expected a live feed")
         self._new_key(key, history)
-        self._engine.give(self.name, f"add_event_feed {key!r}", partial(self._connect, key, self._desk.opener(feed)))
+        open_lanes = self._desk.opener(feed, live)
+        self._engine.give(self.name, f"add_event_feed {key!r}", partial(self._connect, key, open_lanes))
 
     def _new_key(self, key: str, history: int) -> None:
         if key in self.events:

@@ -1,0 +1,114 @@
+"""Live checks: what only shows when the tables of a live run are compared with each other.
+
+Receives: the raw tables and every value that the TableReader found good.
+Gives:    mistakes in the log: live tables without a live run, a live run without a venue, two ends, clocks of nobody.
+Never:    connects: whether a venue can be reached shows in phase A.    DESIGN 10, 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tradecore.runtime.config_mistakes import CONTRADICTION, DUPLICATE, MISSING_KEY, MistakeLog
+from tradecore.runtime.config_names import check_name
+from tradecore.runtime.toml_places import KeyPath
+
+Good = dict[KeyPath, Any]
+
+LIVE_TABLES: Final = ("venues", "handover")
+LIVE_RUN_KEYS: Final = ("warmup", "duration", "clock")
+
+
+def check_live(good: Good, tables: Mapping[str, Any], log: MistakeLog) -> None:
+    """Compare [run], [venues.NAME] and [handover]."""
+    mode = good.get(("run", "mode"))
+    run = tables.get("run")
+    if mode is None and isinstance(run, dict) and "mode" not in run:
+        mode = "backtest"
+    if mode == "backtest":
+        _check_backtest(tables, log)
+    elif mode == "live":
+        _check_run(good, tables, log)
+        _check_venues(good, tables, log)
+
+
+def _check_backtest(tables: Mapping[str, Any], log: MistakeLog) -> None:
+    run = tables.get("run")
+    written: list[KeyPath] = [(name,) for name in LIVE_TABLES if name in tables]
+    if isinstance(run, dict):
+        written += [("run", key) for key in LIVE_RUN_KEYS if key in run]
+    for path in written:
+        log.add(
+            CONTRADICTION,
+            path,
+            "this is for live runs, and the run is a backtest",
+            help_='write mode = "live" below [run], or take it out',
+        )
+
+
+def _check_run(good: Good, tables: Mapping[str, Any], log: MistakeLog) -> None:
+    if ("run", "warmup") in good and good.get(("run", "start")) is not None:
+        log.add(
+            CONTRADICTION,
+            ("run", "warmup"),
+            "warmup and start both say where history begins",
+            help_="keep one of them",
+        )
+    if ("run", "duration") in good and good.get(("run", "end")) is not None:
+        log.add(
+            CONTRADICTION, ("run", "duration"), "duration and end both say where the run ends", help_="keep one of them"
+        )
+    if good.get(("run", "order_by")) == "event":
+        log.add(
+            CONTRADICTION,
+            ("run", "order_by"),
+            "live events are delivered as they arrive",
+            help_='write order_by = "delivery", or take it out',
+        )
+    data = tables.get("data")
+    if isinstance(data, dict) and "recording" in data:
+        log.add(
+            CONTRADICTION,
+            ("data", "recording"),
+            "a recording is replayed by a backtest; a live run reads its history from the store",
+            help_='write mode = "backtest", or take it out',
+        )
+    local = [path for path, value in good.items() if _is_venue(path) and value.local is not None]
+    if good.get(("run", "clock")) == "venue" and len(local) != 1:
+        log.add(
+            CONTRADICTION,
+            ("run", "clock"),
+            f"the venue's clock is that of one local venue, and there are {len(local)}",
+            help_='write local = { market = "synthetic" } below one [venues.NAME], or clock = "system"',
+        )
+
+
+def _check_venues(good: Good, tables: Mapping[str, Any], log: MistakeLog) -> None:
+    raw = tables.get("venues")
+    if not raw:
+        log.add(
+            MISSING_KEY,
+            ("venues",),
+            "a live run needs at least one venue",
+            help_='write [venues.binance] with type = "binance"',
+        )
+        return
+    first_of: dict[str, KeyPath] = {}
+    for path, value in list(good.items()):
+        if not _is_venue(path):
+            continue
+        check_name(str(path[1]), path, log)
+        suffix = value.id_suffix
+        if suffix in first_of:
+            log.add(
+                DUPLICATE,
+                path,
+                f"instruments of {suffix} are of [venues.{first_of[suffix][1]}] already",
+                help_="give one of them another suffix",
+            )
+        first_of.setdefault(suffix, path)
+
+
+def _is_venue(path: KeyPath) -> bool:
+    return len(path) == 2 and path[0] == "venues"

@@ -1,0 +1,121 @@
+"""venue_process: the local venue as a process that a run starts for itself, and stops again.
+
+Receives: a [venues.NAME] local table.
+Gives:    the addresses and the clock of a `tradecore venue` that is ready.
+Never:    leaves the process behind, or lets a Ctrl-C that is meant for the run end it first.    Issue 4, items 2 and 7.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import msgspec
+from anyio.abc import Process
+from anyio.streams.text import TextReceiveStream
+
+from tradecore.domain.duration import parse_duration
+from tradecore.domain.instant import SECOND_NS
+from tradecore.errors import VenueProcessFailed
+from tradecore.runtime.live_settings import LocalVenueSettings
+
+READY_S: Final = 60.0
+"""How long it may take to make its market up or to read its recording."""
+
+STOP_S: Final = 3.0
+_PACKAGE_FOLDER: Final = str(Path(__file__).parents[2])
+
+
+class VenueProcess(msgspec.Struct, frozen=True):
+    """A venue that serves. urls: by use (binance_stream, kraken ...). rate: seconds of its time in one of ours."""
+
+    urls: dict[str, str]
+    rate: float
+
+
+@asynccontextmanager
+async def open_venue_process(name: str, dialect: str, settings: LocalVenueSettings) -> AsyncIterator[VenueProcess]:
+    """A running `tradecore venue` until the end of the block. Raises: VenueProcessFailed."""
+    command = _make_command(dialect, settings)
+    found = [_PACKAGE_FOLDER, os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in found if path)}
+    # A session of its own: the terminal's Ctrl-C is for the run, which then stops the venue.
+    process = await anyio.open_process(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True
+    )
+    try:
+        ready = await _read_ready(name, command, process)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_drain, process)
+            yield VenueProcess(urls=ready["urls"], rate=float(ready["rate"]))
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _stop(process)
+
+
+def _make_command(dialect: str, settings: LocalVenueSettings) -> list[str]:
+    options = {
+        "--venue": dialect,
+        "--market": settings.market,
+        "--speed": str(settings.speed),
+        "--seed": str(settings.seed),
+        "--rate": str(settings.rate),
+        "--history": str(parse_duration(settings.history) / SECOND_NS),
+        "--lead": str(parse_duration(settings.lead) / SECOND_NS),
+    }
+    command = [sys.executable, "-m", "tradecore", "venue", "--json"]
+    for option, value in options.items():
+        command += [option, value]
+    for fault in settings.faults:
+        command += ["--fault", fault]
+    return command
+
+
+async def _read_ready(name: str, command: list[str], process: Process) -> dict[str, Any]:
+    """The one line that it prints when it serves."""
+    assert process.stdout is not None
+    said = ""
+    with anyio.move_on_after(READY_S):
+        async for part in TextReceiveStream(process.stdout):
+            said += part
+            if "\n" in said:
+                break
+    line = said.partition("\n")[0]
+    try:
+        ready = json.loads(line)
+    except ValueError:
+        ready = {}
+    if ready.get("status") != "ready":
+        errors = ""
+        if process.stderr is not None:
+            with anyio.move_on_after(STOP_S):
+                async for part in TextReceiveStream(process.stderr):
+                    errors += part
+        raise VenueProcessFailed(name, command, errors or said)
+    return dict(ready)
+
+
+async def _drain(process: Process) -> None:
+    """What it says while it serves is read and left, so that it never waits for a reader."""
+    assert process.stderr is not None
+    async for _ in process.stderr:
+        pass
+
+
+async def _stop(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        with anyio.move_on_after(STOP_S):
+            await process.wait()
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+    await process.aclose()
