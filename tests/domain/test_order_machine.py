@@ -36,7 +36,7 @@ WRITTEN = {
     N.EXECUTED_WHOLLY: "x !F F !F F F F ! F F !F",
     N.CANCELLED:       "x . C . C C C . . . C",
     N.EXPIRED:         "x . E . E E E . . . E",
-    N.UPDATED:         "x !A A !A = = = . . . !A",
+    N.UPDATED:         "x !A = !A = = = . . . !A",
     N.UPDATE_REFUSED:  "x . = . = = = . . . .",
     N.CANCEL_REFUSED:  "x . = . = = = . . . .",
     N.TIMED_OUT:       "x . = . = = = . . . .",

@@ -97,13 +97,22 @@ class VenueGroups:
         for order in group.orders.values():
             refusal = acts.find_refusal(order, ts)
             if refusal is not None:
-                for other in group.orders.values():
-                    its = refusal if other is order else f"{order.order_id} of its group was refused: {refusal}"
-                    acts.reject(other, ts, its)
+                self._refuse(group, order, refusal, ts)
                 return
         for order in group.orders.values():
             if not order.is_finished:  # one before it may have executed, and cancelled it
                 acts.accept(order, ts)
+
+    def _refuse(self, group: VenueGroup, culprit: WorkingOrder, refusal: str, ts: int) -> None:
+        """Refuse a whole group because of one of its orders."""
+        group.is_running = True  # what the rules would do about one refused order is not asked
+        for order in group.orders.values():
+            is_it = order is culprit
+            self._acts.reject(
+                order, ts, refusal if is_it else f"{culprit.order_id} of its group was refused: {refusal}"
+            )
+        group.queue.clear()
+        group.is_running = False
 
     def is_held(self, order: WorkingOrder) -> bool:
         """Whether an order is a child that does not work yet."""

@@ -48,7 +48,6 @@ _BUY, _SELL = OrderSide.BUY, OrderSide.SELL
 _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
 _GTC, _GTD = TimeInForce.GTC, TimeInForce.GTD
 _INITIALIZED, _SUBMITTED, _TRIGGERED = OrderState.INITIALIZED, OrderState.SUBMITTED, OrderState.TRIGGERED
-_CANCEL_OVER = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.FILLED})
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -363,10 +362,6 @@ class Order:
         self._order_id, self._strategy, self._broker = order_id, strategy, broker
         self._ts_decided = ts_decided
 
-    def join_account(self, role: OrderRole) -> None:
-        """It is the broker's own, given for an account."""
-        self._terms = replace(self._terms, role=role)
-
     def join_group(
         self, order_id: str, strategy: str, broker: str, ts_decided: int, *,
         group_id: str, contingency: Contingency | None, role: OrderRole, parent_id: str | None,
@@ -416,7 +411,7 @@ class Order:
             self._quantity, self._price, self._stop_price = report.quantity, report.price, report.stop_price
         if self._pending_update and (report.updated or report.update_rejected or state.is_finished):
             self._pending_update = False
-        if self._pending_cancel and (report.cancel_rejected or state in _CANCEL_OVER):
+        if self._pending_cancel and (report.cancel_rejected or state.is_finished):
             self._pending_cancel = False
         return is_more
 

@@ -146,7 +146,7 @@ MATRIX: Final[dict[OrderNews, _Row]] = {
     _N.CANCELLED: _row(opened=_S.CANCELLED, ABANDONED=_S.CANCELLED),
     _N.EXPIRED: _row(opened=_S.EXPIRED, ABANDONED=_S.EXPIRED),
     _N.UPDATED: _row(
-        opened=_STAY, SUBMITTED=_S.ACCEPTED,
+        opened=_STAY,
         REJECTED=_alarm(_S.ACCEPTED), DENIED=_alarm(_S.ACCEPTED), ABANDONED=_alarm(_S.ACCEPTED),
     ),
     _N.UPDATE_REFUSED: _row(opened=_STAY),

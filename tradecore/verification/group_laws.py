@@ -24,6 +24,8 @@ from tradecore.verification.working_order import WorkingOrder
 
 GROUPS_KEPT: Final = 20_000
 
+_UNBORN: Final = FINISHED | {"SUBMITTED"}
+"""States of a child that may never have worked: SUBMITTED, while the venue holds it for its parent."""
 _EXITS: Final = frozenset({"OCO", "OUO"})
 
 
@@ -66,7 +68,7 @@ class GroupLaws:
             leg = group.legs[line.order_id] = _Leg(line, line.quantity)
         leg.line = line
         leg.largest = max(leg.largest, line.quantity)
-        if line.parent_id is not None and line.state not in FINISHED and line.role != "CLOSE":
+        if line.parent_id is not None and line.state not in _UNBORN and line.role != "CLOSE":
             self._check_child(group, line)
 
     def take_execution(self, order: WorkingOrder, line: OrderLine, execution: ExecutionLine) -> None:

@@ -106,6 +106,8 @@ class OrderLaws:
         book, terms = self._book, self._terms
         book.checked["O1"] += 1
         may_be_first = _FIRST if order.is_simulated else _MOVES["SUBMITTED"] | {"SUBMITTED", "DENIED"}
+        if line.parent_id is not None:
+            may_be_first |= {"SUBMITTED"}  # changed while the venue held it for its parent
         if line.state not in may_be_first:
             self._break("O1", line, f"begins as {line.state}; expected {', '.join(sorted(may_be_first))} first")
         if line.state == "CANCELLED" and line.parent_id is None and order.is_simulated:
