@@ -86,6 +86,50 @@ async def test_a_margin_account_needs_its_fraction_of_the_position(quantity: int
     assert (await desk.submit(Order.market(ID, quantity))).state.name == state
 
 
+@pytest.mark.parametrize(
+    ("quantity", "price", "stop_price", "state"),
+    [
+        (-20, "0.01", None, "FILLED"),  # at the market: 20 x 100 x 0.5 = 1000 is all there is
+        (-21, "0.01", None, "REJECTED"),
+        (-21, "0.01", "99", "REJECTED"),  # triggered below 99 it would sell at what is there
+        (-16, "120", None, "ACCEPTED"),  # at 120 the same: 16 x 120 x 0.5 = 960, and 17 would need 1020
+        (-17, "120", None, "REJECTED"),
+        (-17, None, "120", "REJECTED"),  # touched at 120
+    ],
+)
+async def test_a_sale_needs_margin_for_what_it_may_bring_and_not_for_its_limit(
+    quantity: int, price: str | None, stop_price: str | None, state: str
+) -> None:
+    """A sale far below the market executes at the market; margin for its limit alone would allow any short."""
+    desk = desk_at_100("margin", 1_000)
+    if price is None:
+        order = Order.market_if_touched(ID, quantity, str(stop_price))
+    elif stop_price is None:
+        order = Order.limit(ID, quantity, price)
+    else:
+        order = Order.stop_limit(ID, quantity, stop_price, price)
+    assert (await desk.submit(order)).state.name == state
+
+
+async def test_an_update_needs_margin_for_what_the_sale_may_bring() -> None:
+    """1 at 101 may become 20, which need 1000 at the market; 21 at 0.01 may not."""
+    desk = desk_at_100("margin", 1_000)
+    order = await desk.submit(Order.limit(ID, -1, "101"))
+    await desk.update(order, quantity=Decimal(21), price=Decimal("0.01"))
+    assert f"{order.state.name} {order.quantity}" == "ACCEPTED 1"
+    assert "needs 1050" in str(order.reason)
+    await desk.update(order, quantity=Decimal(20), price=Decimal("0.01"))
+    assert f"{order.state.name} {order.filled_quantity}" == "FILLED 20"
+
+
+async def test_a_bid_below_zero_frees_no_money() -> None:
+    """It would be paid 5 x 1000 if it executed; until then the cash is the 1000 there are: 10 x 100, not 11."""
+    desk = desk_at_100("cash", 1_000)
+    assert (await desk.submit(Order.limit(ID, 1_000, -5))).state.name == "ACCEPTED"
+    assert (await desk.submit(Order.market(ID, 11))).state.name == "REJECTED"
+    assert (await desk.submit(Order.market(ID, 10))).state.name == "FILLED"
+
+
 async def test_working_orders_use_margin_and_reductions_always_pass() -> None:
     """Long 10 uses 500, a bid for 10 more at 90 another 450 of 1000; a flip by -20 is no wider than what may come."""
     desk = desk_at_100("margin", 1_000)

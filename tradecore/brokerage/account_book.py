@@ -201,14 +201,19 @@ class AccountBook:
         return self._convert(currency) or _ZERO  # money that nothing prices yet is worth nothing yet
 
     def _estimate_price(self, order: WorkingOrder, ledger: Ledger) -> Decimal | None:
-        """The limit, else the stop or the market, whichever is worse, with slippage."""
-        if order.price is not None:
-            return order.price
+        """What it may cost a unit: a buy its limit, else its stop or the market with slippage, whichever is worse.
+
+        A sale may bring more than its limit, and opens a position of that value: the market, if that is higher.
+        """
+        limit, stop = order.price, order.stop_price
+        if limit is not None and order.is_buy:
+            return limit
         met = ledger.lane.touch(order.sign)
         price = None if met is None else to_exact(met)
-        stop = order.stop_price
+        if limit is not None:
+            return None if price is None else max(price, limit)
         if stop is not None and order.waits_for_trigger:
-            price = stop if price is None else max(price, stop) if order.is_buy else price
+            price = stop if price is None else max(price, stop)
         return None if price is None else ledger.lane.taker_price.after(price, order.sign, None)
 
     # ----------------------------------------------------------------------------------------------------- booking
@@ -223,7 +228,8 @@ class AccountBook:
             return
         ledger.open_buys += left
         if self.is_cash and order.remaining and (price := self._estimate_price(order, ledger)) is not None:
-            self._set_reserved(order, ledger, self._estimate_paid(order, ledger, charge, order.remaining, price))
+            paid = self._estimate_paid(order, ledger, charge, order.remaining, price)
+            self._set_reserved(order, ledger, max(paid, _ZERO))  # a price below 0 brings money when it executes
 
     def release(self, order: WorkingOrder, ledger: Ledger) -> None:
         """An order stops working, with what is left of it."""
