@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tradecore.brokerage.ledger import Ledger
 from tradecore.domain.account_adjustment import AccountAdjusted
+from tradecore.domain.order import Order
 from tradecore.execution.execution_engine import Charge
 from tradecore.execution.working_order import WorkingOrder
 
@@ -20,7 +21,8 @@ class AccountActs:
 
     list_orders: those that are not finished. withdraw: take a working order away, at this instant, with this reason.
     charges: by instrument. tell_updated: report an order's new terms. rescan: terms of an instrument's orders changed
-    where they stand. tell: report an adjustment. close: give an order that closes a ledger, for this reason; its id.
+    where they stand. tell: report an adjustment. close: let an order work that closes a ledger, at this instant, for
+    this reason.
     """
 
     list_orders: Callable[[], Iterable[WorkingOrder]]
@@ -29,4 +31,4 @@ class AccountActs:
     tell_updated: Callable[[WorkingOrder, int], None]
     rescan: Callable[[str], None]
     tell: Callable[[AccountAdjusted], None]
-    close: Callable[[Ledger, int, str], str]
+    close: Callable[[Order, Ledger, int, str], None]

@@ -22,6 +22,7 @@ from tradecore.brokerage.ledger import Ledger
 from tradecore.brokerage.linked_legs import LinkedLegs, find_leg_key
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.domain.execution import Execution, Liquidity
+from tradecore.domain.instrument import ONE
 from tradecore.domain.position import Position
 from tradecore.execution.exact import to_exact
 from tradecore.execution.execution_engine import Charge
@@ -39,7 +40,7 @@ Convert = Callable[[str], Decimal | None]
 class AccountBook:
     """One account. cash: by currency. reserved: set aside for working buys of a cash account, by currency. is_exposed:
     something was sold short or cash owed since the margin was looked at, so that a price could break it; is_watched:
-    one could already then, so that any execution counts.
+    one could already then, so that any execution counts. has_shorted: something was short at any time.
     """
 
     def __init__(self, settings: SimulatedBrokerSettings, *, convert: Convert, now: Callable[[], int]) -> None:
@@ -49,7 +50,7 @@ class AccountBook:
         self.currency = next(iter(settings.cash))
         self.ledgers: dict[tuple[str, str], Ledger] = {}
         self.reserved: dict[str, Decimal] = {}
-        self.is_exposed = self.is_watched = False
+        self.is_exposed = self.is_watched = self.has_shorted = False
         self._initial_margin = settings.initial_margin
         self._no_short = frozenset(settings.no_short)
         self._convert = convert
@@ -156,10 +157,10 @@ class AccountBook:
     ) -> str | None:
         if not widening:
             return None
-        equity = self.find_equity()
-        used = self._find_used()
-        rate = self._rate(ledger.instrument.currency)
-        needed = widening * abs(price) * ledger.instrument.multiplier * self._initial_margin * rate
+        equity, used = self._measure()
+        needed = widening * abs(price) * ledger.instrument.multiplier * self._initial_margin
+        if ledger.conversion is not None:
+            needed *= self._rate(ledger.instrument.currency)
         if used + needed <= equity:
             return None
         return (
@@ -168,36 +169,27 @@ class AccountBook:
             f"of which {used} are used"
         )
 
-    def find_equity(self) -> Decimal:
-        """Cash and holdings at present marks, in the base currency."""
-        equity = _ZERO
+    def _measure(self) -> tuple[Decimal, Decimal]:
+        """Cash and holdings at present marks; margin of the widest positions that are possible. In the base currency."""
+        equity = used = _ZERO
         for currency, amount in self.cash.items():
-            if amount:
-                equity += amount * self._rate(currency)
-        ts = self._find_moment()
+            equity += amount if currency == self.currency else amount * self._rate(currency)
+        # The instant to read prices at: lanes that no order has just arrived at may lag behind it.
+        ts = self._now() if len(self.ledgers) > 1 else None
         for ledger in self.ledgers.values():
-            if ledger.position.quantity:
-                equity += ledger.find_value(ts) * self._rate(ledger.instrument.currency)
-        return equity
-
-    def _find_used(self) -> Decimal:
-        """Margin of the widest positions that are possible now, in the base currency."""
-        used, ts = _ZERO, self._find_moment()
-        for ledger in self.ledgers.values():
-            widest = ledger.compute_widest()
+            value, widest = ledger.measure(ts)
+            if ledger.conversion is not None:
+                rate = self._rate(ledger.instrument.currency)
+                value, widest = value * rate, widest * rate
+            if value:
+                equity += value
             if widest:
-                mark = ledger.find_mark(1, ts)
-                price = _ZERO if mark is None else abs(to_exact(mark))
-                used += widest * price * ledger.instrument.multiplier * self._rate(ledger.instrument.currency)
-        return used * self._initial_margin
-
-    def _find_moment(self) -> int | None:
-        """The instant to read prices at: lanes that no order has just arrived at may lag behind it."""
-        return self._now() if len(self.ledgers) > 1 else None
+                used += widest
+        return equity, used * self._initial_margin
 
     def _rate(self, currency: str) -> Decimal:
         if currency == self.currency:
-            return Decimal(1)
+            return ONE
         return self._convert(currency) or _ZERO  # money that nothing prices yet is worth nothing yet
 
     def _estimate_price(self, order: WorkingOrder, ledger: Ledger) -> Decimal | None:
@@ -245,16 +237,20 @@ class AccountBook:
 
     def apply(self, order: WorkingOrder, ledger: Ledger, execution: Execution, instant: int) -> Position:
         """Book an execution: cash, what the order still holds back, and the ledger; the position after it."""
-        quantity, price = execution.quantity, execution.price
-        instrument = ledger.instrument
-        paid = quantity * price if instrument.multiplier == 1 else quantity * price * instrument.multiplier
+        quantity, instrument = execution.quantity, ledger.instrument
+        paid = quantity * execution.price
+        if instrument.multiplier is not ONE:
+            paid *= instrument.multiplier
         if ledger.conversion is None:
             commission = execution.commission
         else:
             commission = self._pay_commission(ledger.conversion, execution)
         cash, currency = self.cash, instrument.currency
-        held = cash.get(currency, _ZERO)
-        cash[currency] = left = (held - paid if order.is_buy else held + paid) - commission
+        left = cash.get(currency, _ZERO)
+        left = left - paid if order.is_buy else left + paid
+        if commission:
+            left -= commission
+        cash[currency] = left
         if order.is_special and (key := find_leg_key(order)) is not None:
             quantity = -self._legs.set_quantity(key, order, order.remaining)
         if order.is_buy:

@@ -82,6 +82,23 @@ class AccountEvents:
             self._adjustments.run(ts)
         self.watch(ts)
 
+    @property
+    def own_orders(self) -> int:
+        """Orders that the broker gave itself, to close what was held."""
+        return 0 if self._margin is None else self._margin.closings
+
+    def list_assumptions(self) -> list[str]:
+        """What was taken for granted about costs and income of what was held, as sentences for the report."""
+        said = []
+        if self._book.has_shorted and not self._borrows:
+            said.append("borrow_rate is 0: shorts cost nothing to hold")
+        ledgers = self._book.ledgers.values()
+        stocks = {ledger.instrument.id for ledger in ledgers if ledger.instrument.base_currency is None}
+        without = sorted(stocks - self._adjustments.dividends)
+        if without:
+            said.append(f"no dividends were given of {', '.join(without)}: none were paid or received")
+        return said
+
     def _note(self, kind: str, ts: int, facts: Mapping[str, Any]) -> None:
         """Into events.jsonl, which the recorders of a run share."""
         next(iter(self._adjustments.recorders.values())).record_note(kind, ts, facts)

@@ -46,7 +46,9 @@ Due = tuple[int, AccountAdjustment]
 
 
 class Adjustments:
-    """Of one account. due_ns: when the next one is due, NEVER without."""
+    """Of one account. due_ns: when the next one is due, NEVER without. recorders: by strategy. dividends: instruments
+    that had any.
+    """
 
     def __init__(
         self,
@@ -57,9 +59,10 @@ class Adjustments:
         borrow_rate: Decimal,
         acts: AccountActs,
     ) -> None:
-        """borrow_rate: per year, of the value that is short. recorders: by strategy, in `recorders`."""
+        """borrow_rate: per year, of the value that is short."""
         self.due_ns = NEVER
         self.recorders: dict[str, Recorder] = {}
+        self.dividends: set[str] = set()
         self._broker, self._book, self._lanes, self._acts = broker, book, lanes, acts
         self._find_market_rate = money.find_rate_at
         self._waiting: deque[Due] = deque()
@@ -100,6 +103,8 @@ class Adjustments:
         lane = self._lanes.get(instrument)
         if lane is None:
             return  # nothing of it can be held here
+        if adjustment.kind is AdjustmentKind.DIVIDEND:
+            self.dividends.add(instrument)
         lane.take_until(ts)
         ledgers = [self._book.ledgers[key] for key in sorted(self._book.ledgers) if key[1] == instrument]
         for ledger in ledgers:  # marks up to here are of what was held until now

@@ -44,7 +44,7 @@ _SLACK: Final = 1e-9  # part of the sums by which floats may be wrong
 
 class MarginWatch:
     """Of one margin account. maintenance: fraction of the value that equity must not fall below. does_halt: a breach
-    ends the run instead of closing what is held.
+    ends the run instead of closing what is held. closings: orders that were given to close.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class MarginWatch:
     ) -> None:
         """note: writes a line of events.jsonl: kind, time, facts."""
         self.due_ns = NEVER
+        self.closings = 0
         self._broker, self._book, self._money, self._acts, self._note = broker, book, money, acts, note
         self._maintenance, self._does_halt = maintenance, does_halt
         self._worst: dict[tuple[str, int], float | None] = {}
@@ -79,7 +80,8 @@ class MarginWatch:
         book.is_exposed = False
         held = [ledger for ledger in book.ledgers.values() if ledger.position.quantity]
         owes = any(amount < 0 for amount in book.cash.values())
-        book.is_watched = owes or any(ledger.position.quantity < 0 for ledger in held)
+        is_short = any(ledger.position.quantity < 0 for ledger in held)
+        book.is_watched, book.has_shorted = owes or is_short, book.has_shorted or is_short
         self.due_ns = NEVER
         if book.is_watched and held and not self._is_safe(held, after):
             self.due_ns = self._find_suspect(held, after)
@@ -186,22 +188,24 @@ class MarginWatch:
         )
         facts = {"broker": self._broker, "currency": own, "equity": equity, "required": required}
         self._note("margin_broken", ts, facts | {"on_breach": "halt" if self._does_halt else "close"})
-        for order in working:
-            if not order.is_finished:  # not with another one of its group
-                acts.withdraw(order, ts, reason)
-                self._note("margin_cancelled", ts, {"broker": self._broker, "order_id": order.order_id})
+        for one in working:
+            if not one.is_finished:  # not with another one of its group
+                acts.withdraw(one, ts, reason)
+                self._note("margin_cancelled", ts, {"broker": self._broker, "order_id": one.order_id})
         if self._does_halt:
             raise MarginBroken(self._broker, ts, reason)
         for ledger in left:
             facts = {"broker": self._broker, "strategy": ledger.strategy, "instrument": ledger.instrument.id}
-            facts["quantity"] = -ledger.position.quantity
-            self._note("margin_closing", ts, facts | {"order_id": acts.close(ledger, ts, reason)})
+            self.closings += 1
+            order = make_closing_order(ledger, self._broker, self.closings, ts)
+            facts |= {"order_id": order.order_id, "quantity": -ledger.position.quantity}
+            self._note("margin_closing", ts, facts)
+            acts.close(order, ledger, ts, reason)
 
 
 def make_closing_order(ledger: Ledger, broker: str, number: int, ts: int) -> Order:
     """A market order of the broker's own that closes a ledger and can do nothing else."""
     order = Order.market(ledger.instrument.id, -ledger.position.quantity, reduce_only=True)
-    order.join_account(OrderRole.MARGIN)
     order.mark_submitted(f"{ledger.strategy}-{broker}-margin-{number}", ledger.strategy, broker, ts)
     return order
 

@@ -15,6 +15,8 @@ import msgspec
 from tradecore.domain.delay_law import ConstantDelay, DelayLaw
 
 NO_DELAY: Final = ConstantDelay()
+INITIAL_MARGIN: Final = Decimal("0.5")
+"""Of an account that says nothing else."""
 
 # currency of a commission: "quote" is what the instrument is priced in, "base" what a unit of it is (taken from what
 # was traded), "received" what the execution brings in (bought: base, sold: quote), else a currency such as "BNB".
@@ -100,7 +102,7 @@ class SimulatedBrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_
 
     account: Literal["cash", "margin"]
     cash: dict[str, Decimal]
-    initial_margin: Decimal = Decimal("0.5")
+    initial_margin: Decimal = INITIAL_MARGIN
     maintenance_margin: Decimal | None = None
     on_breach: Literal["close", "halt"] = "close"
     no_short: tuple[str, ...] = ()

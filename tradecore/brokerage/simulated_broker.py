@@ -25,7 +25,6 @@ from tradecore.brokerage.account_book import AccountBook
 from tradecore.brokerage.account_events import AccountEvents
 from tradecore.brokerage.account_money import AccountMoney
 from tradecore.brokerage.ledger import Ledger
-from tradecore.brokerage.margin_watch import make_closing_order
 from tradecore.brokerage.order_check import check_order, check_terms, check_update
 from tradecore.brokerage.report_queue import ReportQueue
 from tradecore.brokerage.settings import SimulatedBrokerSettings
@@ -102,13 +101,14 @@ class SimulatedBroker:
         )  # fmt: skip
         self._engine = ExecutionEngine(name, self.source, rules, self)
         self._charges: dict[str, Charge] = {}
-        self._money = AccountMoney(name, next(iter(settings.cash)), settings.commission, self._get_instant)
-        self._book = AccountBook(settings, convert=self._money.find_rate, now=self._get_instant)
-        self._account = AccountEvents(
+        self._money = AccountMoney(name, next(iter(settings.cash)), settings.commission, lambda: self._instant)
+        self._book = AccountBook(settings, convert=self._money.find_rate, now=lambda: self._instant)
+        self.account = AccountEvents(
             name, settings, self._book, self._money, self._engine.lanes,
             AccountActs(
-                self._list_open_orders, self._engine.withdraw, self._charges, partial(self._tell_answer, updated=True),
-                self._engine.rescan, self._tell_adjusted, self._close_out,
+                lambda: [order for order in self._orders.values() if not order.is_finished], self._engine.withdraw,
+                self._charges, partial(self._tell_answer, updated=True), self._engine.rescan, self._tell_adjusted,
+                self._close_out,
             ),
         )  # fmt: skip
         self._instruments: dict[str, Instrument] = {}
@@ -117,7 +117,6 @@ class SimulatedBroker:
         self._sources: dict[str, MatchSource] = {}
         self._without_source: dict[str, str] = {}
         self._recorders: dict[str, Recorder] = {}
-        self._closings = 0
         self._reports: list[BrokerReport | AdjustmentReport] = []  # due since the instant at which they were made
         self._delayed_reports = ReportQueue()
         self._has_ended = False  # whether a report of an order's end may wait among them
@@ -149,7 +148,7 @@ class SimulatedBroker:
     def attach(self, strategy: str, recorder: Recorder) -> None:
         """Open ledgers for a strategy; its executions, order changes and marks go to the recorder."""
         self._recorders[strategy] = recorder
-        self._account.attach(strategy, recorder)
+        self.account.attach(strategy, recorder)
 
     def choose_sources(
         self, sources: Sequence[Source], instruments: dict[str, Instrument], *, more_may_come: bool = False
@@ -208,9 +207,6 @@ class SimulatedBroker:
         if not self._book.is_cash:
             needed |= set(self._book.cash)
         return self._money.find_paths(self._engine.lanes.values(), needed)
-
-    def _get_instant(self) -> int:
-        return self._instant
 
     @property
     def match_sources(self) -> dict[str, str]:
@@ -318,7 +314,7 @@ class SimulatedBroker:
             else:
                 self._take_effect(_Command(due, word, order, quantity, price, stop_price))
             if self._book.is_exposed:
-                self._account.watch(due)
+                self.account.watch(due)
             self._set_next(self._engine.due_ns)
             return
         if commands and commands[-1].due_ns > due:
@@ -334,19 +330,19 @@ class SimulatedBroker:
     def load(self, kind: str, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
         """Events of the next window of a match source series, in order of ts_event, or of arrival (DESIGN 4)."""
         self._engine.load(kind, name, events, by_arrival=by_arrival)
-        self._account.begin_window(events, self._instant)
+        self.account.begin_window(events, self._instant)
         self._refresh_due()
 
     def load_adjustments(self, dues: Sequence[tuple[int, AccountAdjustment]]) -> None:
         """Adjustments of accounts of the next window, with the instants at which they are booked, in order."""
-        self._account.load(dues)
+        self.account.load(dues)
         self._refresh_due()
 
     def advance(self, ts: int) -> None:
         """Do everything up to and including this instant: market events, then commands, instant by instant."""
         if self._next_ns > ts:
             return
-        engine, commands, book, account = self._engine, self._commands, self._book, self._account
+        engine, commands, book, account = self._engine, self._commands, self._book, self.account
         while True:
             due, booked = engine.due_ns, account.due_ns
             commanded = commands[0].due_ns if commands else NEVER
@@ -397,7 +393,7 @@ class SimulatedBroker:
         self.value(mark - 1)
         self._money.end_window(self._book.ledgers.values(), mark - 1)
         self._engine.end_window()
-        self._account.end_window()
+        self.account.end_window()
         self._refresh_due()
 
     def finish(self, ts: int) -> None:
@@ -420,8 +416,8 @@ class SimulatedBroker:
 
     def _set_next(self, due: int) -> None:
         """The next event or command is due then; a report may be due before."""
-        if self._account.due_ns < due:
-            due = self._account.due_ns
+        if self.account.due_ns < due:
+            due = self.account.due_ns
         if self._report_law is not None and self._delayed_reports.due_ns < due:
             due = self._delayed_reports.due_ns
         self._next_ns = due
@@ -664,19 +660,15 @@ class SimulatedBroker:
 
     # ----------------------------------------------------------------------------- asked by adjustments and the margin
 
-    def _list_open_orders(self) -> list[WorkingOrder]:
-        return [order for order in self._orders.values() if not order.is_finished]
-
-    def _close_out(self, ledger: Ledger, ts: int, reason: str) -> str:
+    def _close_out(self, closing: Order, ledger: Ledger, ts: int, reason: str) -> None:
         """The broker's own order, that closes a ledger; it works at once."""
-        self._closings += 1
-        order = self._take_charge(make_closing_order(ledger, self.name, self._closings, ts))
+        order = self._take_charge(closing)
+        order.terms = replace(order.terms, role=OrderRole.MARGIN)
         order.state, order.ledger, order.reason = _STATE_ACCEPTED, ledger, reason
         order.clip(order.quantity)
         self._book.reserve(order, ledger, self._charges[order.instrument])
         self._publish(order, order.snapshot(self.name, ts))
         self._engine.close_out(order, ts)
-        return order.order_id
 
     def _tell_adjusted(self, adjusted: AccountAdjusted) -> None:
         """Report an adjustment: at once, but not before what happened before it."""

@@ -174,6 +174,7 @@ class _ConfigReader:
         known = config_checks.list_known_instruments(good, instrument_count)
         config_checks.check_brokers(good, brokers, known, log)
         config_checks.check_delay_laws(good, log)
+        config_checks.check_adjustments(good, brokers, known, log)
         config_checks.check_currencies(good, brokers, instruments, log)
         currencies = config_checks.list_instrument_currencies(good, instrument_count)
         return check_strategies(good, strategies, brokers, known, currencies, log)

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from tradecore.brokerage.settings import Latency
+from tradecore.brokerage.settings import INITIAL_MARGIN, Latency
 from tradecore.domain.instrument import Instrument
+from tradecore.errors import InvalidEvent, InvalidName
 from tradecore.runtime.config_mistakes import (
     BAD_NAME,
     CONTRADICTION,
@@ -160,6 +161,43 @@ def check_brokers(good: Good, names: Iterable[str], known: list[str] | None, log
         for key in ("match_on", "spread"):
             for instrument in good.get((*path, key), {}):
                 check_known_instrument(instrument, known, (*path, key, instrument), log)
+        for index, instrument in enumerate(good.get((*path, "no_short"), ())):
+            check_known_instrument(instrument, known, (*path, "no_short", index), log)
+        initial = good.get((*path, "initial_margin"), INITIAL_MARGIN)
+        kept = good.get((*path, "maintenance_margin"))
+        if kept is not None and kept > initial:
+            log.add(
+                CONTRADICTION,
+                (*path, "maintenance_margin"),
+                "what may be opened must not be closed at once: it is above initial_margin",
+                met=f"{kept} above {initial}",
+                help_=f"write a maintenance_margin of at most {initial}, or leave it out: half of initial_margin",
+            )
+
+
+def check_adjustments(good: Good, brokers: Sequence[str], known: list[str] | None, log: MistakeLog) -> None:
+    """[[adjustments]]: what an account can be adjusted by, of instruments and brokers that are there."""
+    for index in sorted({int(path[1]) for path in good if path[0] == "adjustments" and len(path) > 1}):
+        path: KeyPath = ("adjustments", index)
+        instrument, broker = good.get((*path, "instrument"), ""), good.get((*path, "broker"), "")
+        if instrument:
+            check_known_instrument(instrument, known, (*path, "instrument"), log)
+        if broker and broker not in brokers:
+            log.add(
+                UNKNOWN_NAME,
+                (*path, "broker"),
+                "no such broker",
+                met=describe(broker),
+                nearest=find_nearest(broker, brokers),
+                help_="write the name of a [brokers.NAME] table, or leave it out for all",
+            )
+        settings = good.get(path)
+        if settings is None:
+            continue
+        try:
+            settings.to_event()
+        except (InvalidEvent, InvalidName) as error:
+            log.add(CONTRADICTION, path, str(error), help_="correct the values of this table")
 
 
 def check_delay_laws(good: Good, log: MistakeLog) -> None:

@@ -77,6 +77,8 @@ RANGES: Final[dict[tuple[type, str], NumberRange]] = {
     (Instrument, "multiplier"): _ABOVE_ZERO,
     (SimulatedBrokerSettings, "cash"): _NOT_NEGATIVE,
     (SimulatedBrokerSettings, "initial_margin"): _PART,
+    (SimulatedBrokerSettings, "maintenance_margin"): _PART,
+    (SimulatedBrokerSettings, "borrow_rate"): _NOT_NEGATIVE,
     (SimulatedBrokerSettings, "participation"): _PART,
     (SimulatedBrokerSettings, "open_grace"): NumberRange(low=0, high=1, high_open=True),
     (SimulatedBrokerSettings, "spread"): _NOT_NEGATIVE,

@@ -20,6 +20,7 @@ import anyio
 
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.brokerage.simulated_broker import SimulatedBroker
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.delay_law import DelayLaw
 from tradecore.domain.instrument import Instrument
 from tradecore.engine.delay_simulator import DelaySimulator
@@ -30,6 +31,7 @@ from tradecore.engine.timeline import Timeline
 from tradecore.engine.trading_engine import EngineSettings, TradingEngine
 from tradecore.errors import DataMissing, RunningLoopError, TradecoreError
 from tradecore.journal.run_folder import Status
+from tradecore.runtime.adjustment_settings import make_adjustments_feed
 from tradecore.runtime.run_book import RunBook
 from tradecore.runtime.run_config import RunConfig
 from tradecore.runtime.run_plan import Broker, RunPlan, plan_from_config, plan_from_objects
@@ -66,6 +68,7 @@ async def run_backtest(
     order_by: str = "delivery",
     on_error: str = "halt",
     delays: Mapping[str, DelayLaw] | None = None,
+    adjustments: Sequence[AccountAdjustment] = (),
     trace: bool = False,
     runs_dir: str | Path | None = None,
     progress: TellProgress | None = None,
@@ -77,6 +80,7 @@ async def run_backtest(
     Either `config` (a TOML file or a RunConfig; `overrides` such as "run.seed=8" apply), or objects: strategies (one,
     several, or by name), brokers by name (settings of a SimulatedBroker, or a broker of your own; a strategy uses the
     first unless broker_of says otherwise), a storage (connected, or a URL) unless the strategies bring their feeds.
+    adjustments: dividends, splits, funding and interest, which every account is to book.
     recording: a folder of `tradecore data record`, read by arrival instead of a storage.
     start, end: aware UTC or int nanoseconds, both included. runs_dir: folder of run folders; without it a run from a
     configuration writes where that says, and a run from objects keeps no files. progress: called once per window.
@@ -107,6 +111,7 @@ async def run_backtest(
             order_by=order_by,
             on_error=on_error,
             delays=delays or {},
+            adjustments=adjustments,
             trace=trace,
             runs_folder=None if runs_dir is None else Path(runs_dir),
         )
@@ -139,6 +144,8 @@ async def _run(plan: RunPlan, progress: TellProgress | None, scope: anyio.Cancel
             run.book.remarks += filled
         try:
             run.add_strategies()
+            if plan.adjustments:
+                await run.engine.attach(make_adjustments_feed(plan.adjustments))
             with scope:
                 await run.engine.run()
         except anyio.get_cancelled_exc_class() as cancelled:

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
 from tradecore.analytics.performance_statistics import PerformanceStatistics, add_statistics
+from tradecore.brokerage.account_events import AccountEvents
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.execution import BrokerSource, Execution
@@ -133,7 +134,8 @@ class RunBook:
             self.notes.append(f"stopped by {self._engine.stopped_by} at {format_ns(self._engine.timeline.now)}")
         counts = {
             "events": self._engine.events_delivered,
-            "orders": sum(host.orders.order_count for host in self.hosts),
+            "orders": sum(host.orders.order_count for host in self.hosts)
+            + sum(account.own_orders for account in self._list_accounts(brokers).values()),
             "executions": self.folder.counts["executions"],
         }
         facts = {
@@ -188,6 +190,12 @@ class RunBook:
                 )
                 if listed:
                     self.notes.append(f"{broker.name} {instrument}: {listed}")
+        for name, account in self._list_accounts(brokers).items():
+            self.notes += [f"{name}: {sentence}" for sentence in account.list_assumptions()]
+
+    def _list_accounts(self, brokers: Sequence[Any]) -> dict[str, AccountEvents]:
+        """Of the simulated brokers: what happened to their accounts without an order of a strategy."""
+        return {broker.name: broker.account for broker in brokers if broker.name in self._settings}
 
     def _describe_instruments(self, brokers: Sequence[Any]) -> dict[str, Instrument]:
         """Those that were matched, wherever they were defined: what executions mean in money."""

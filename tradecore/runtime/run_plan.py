@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from tradecore.brokerage.settings import SimulatedBrokerSettings
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.delay_law import DelayLaw
 from tradecore.domain.instant import check_ns, format_ns, to_ns
 from tradecore.domain.instrument import Instrument
@@ -59,6 +60,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     order_by: str = "delivery"
     on_error: str = "halt"
     delays: dict[str, DelayLaw] = {}
+    adjustments: tuple[AccountAdjustment, ...] = ()
     trace: bool = False
     runs_folder: Path | None = None
     description: dict[str, Any] = {}
@@ -92,6 +94,7 @@ def plan_from_config(
         order_by=run.order_by,
         on_error=run.on_error,
         delays=dict(config.delays),
+        adjustments=tuple(table.to_event() for table in config.adjustments),
         trace=run.trace,
         runs_folder=config.runs_folder if runs_dir is None else Path(runs_dir),
         description=config.to_dict(),
@@ -114,6 +117,7 @@ def plan_from_objects(
     order_by: str,
     on_error: str,
     delays: Mapping[str, DelayLaw],
+    adjustments: Sequence[AccountAdjustment] = (),
     trace: bool,
     runs_folder: Path | None,
 ) -> RunPlan:
@@ -145,6 +149,7 @@ def plan_from_objects(
         },
         "instruments": [msgspec.to_builtins(instrument, enc_hook=str) for instrument in instruments],
         "delays": {kind: msgspec.to_builtins(law) for kind, law in delays.items()},
+        "adjustments": [msgspec.to_builtins(adjustment, enc_hook=str) for adjustment in adjustments],
     }  # fmt: skip
     return RunPlan(
         name=name,
@@ -160,6 +165,7 @@ def plan_from_objects(
         order_by=order_by,
         on_error=on_error,
         delays=dict(delays),
+        adjustments=tuple(adjustments),
         trace=trace,
         runs_folder=runs_folder,
         description=described,
