@@ -18,7 +18,7 @@ from tradecore.domain.trade_tick import Aggressor, TradeTick
 from tradecore.errors import FeedDataError, SubscriptionRefused
 from tradecore.venues.feed_dialect import Answer, BookChange, Notice
 from tradecore.venues.kraken_book import KrakenBook
-from tradecore.venues.kraken_codec import KrakenCodec
+from tradecore.venues.kraken_codec import KrakenCodec, SystemStatus
 
 BTC = "BTC/USD.KRAKEN"
 MATIC = "MATIC/USD.KRAKEN"
@@ -167,7 +167,8 @@ def test_answers_carry_the_venues_words_and_its_time() -> None:
     assert decode(pong) == Answer(9, value=parse_ns("2023-09-24T14:10:23.799703Z"))
     assert decode(b'{"channel":"heartbeat"}') is None
     status = b'{"channel":"status","type":"update","data":[{"system":"online","api_version":"v2","version":"2.0.0"}]}'
-    assert decode(status) is None
+    assert decode(status) == Notice(SystemStatus("online"))
+    assert decode(status.replace(b'{"system":"online","api_version":"v2","version":"2.0.0"}', b"")) is None
 
 
 def test_pairs_come_as_a_notice_with_exact_increments() -> None:

@@ -21,6 +21,11 @@ BARS = Stream("bar", f"{BTC} 1m last")
 DEPTH = Stream("depth", BTC)
 
 
+def status(system: str) -> str:
+    """As the venue greets each connection, and says when it changes."""
+    return f'{{"channel":"status","type":"update","data":[{{"system":"{system}","api_version":"v2"}}]}}'
+
+
 def http(status: str, body: str, *headers: str) -> bytes:
     head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers])
     return f"{head}\r\n\r\n{body}".encode()
@@ -105,6 +110,58 @@ class TestKrakenVenue(VenueStageSuite):
             skin.beats = False
             await stage.wait_for_state(FeedState.STALE)
             await stage.wait_for_state(FeedState.RECONNECTING)
+
+    @on_virtual_time
+    async def test_maintenance_makes_streams_stale_until_it_is_over(self) -> None:
+        """Frames go on coming, and say nothing about a market that stands still."""
+        async with self.stage() as stage:
+            await stage.skin.send_raw(status("maintenance"))
+            await stage.wait_for_state(FeedState.STALE)
+            assert "maintenance" in stage.sink.changes(stage.trades)[-1].reason
+            await stage.venue.subscribe(stage.quotes)
+            assert stage.sink.states(stage.quotes) == [FeedState.CONNECTED, FeedState.STALE], (
+                "one that comes late hears it"
+            )
+            await anyio.sleep(60)
+            await stage.skin.send_raw(status("online"))
+            await stage.wait_for_state(FeedState.CONNECTED)
+            assert stage.sink.states(stage.trades) == [FeedState.CONNECTED, FeedState.STALE, FeedState.CONNECTED]
+            assert stage.venue.system == "online"
+
+    @on_virtual_time
+    async def test_maintenance_that_outlasts_a_connection_is_told_again_on_the_next(self) -> None:
+        async with self.stage() as stage:
+            await stage.skin.send_raw(status("maintenance"))
+            await stage.wait_for_state(FeedState.STALE)
+            stage.skin.drop()
+            await stage.wait_for_state(FeedState.RECONNECTING)
+            await stage.wait_for_state(FeedState.STALE)
+            await stage.skin.publish_trade(1)
+            await stage.wait_for_trades(1)
+            assert stage.sink.states(stage.trades)[-1] is FeedState.STALE
+
+    @on_virtual_time
+    @pytest.mark.parametrize(
+        ("system", "said"),
+        [("cancel_only", "none can be placed"), ("post_only", "rest in the book"), ("brand_new", "not known here")],
+    )
+    async def test_what_concerns_orders_only_is_told_and_leaves_data_fresh(self, system: str, said: str) -> None:
+        async with self.stage() as stage:
+            await stage.skin.send_raw(status(system))
+            await stage.skin.send_raw(status(system))
+            await stage.skin.publish_trade(1)
+            await stage.wait_for_trades(1)
+            assert stage.sink.states(stage.trades) == [FeedState.CONNECTED] * 2, "once, however often it is said"
+            told = stage.sink.changes(stage.trades)[-1].reason
+            assert system in told
+            assert said in told
+            assert stage.venue.system == system
+            await stage.skin.send_raw(status("maintenance"))
+            await stage.skin.send_raw(status(system))
+            await stage.skin.send_raw(status("online"))
+            with anyio.fail_after(10):
+                await stage.sink.wait_for(lambda: "as usual" in stage.sink.changes(stage.trades)[-1].reason)
+            assert stage.sink.states(stage.trades)[2:] == [FeedState.STALE, *[FeedState.CONNECTED] * 3]
 
     @on_virtual_time
     async def test_rest_is_asked_about_once_a_second(self) -> None:

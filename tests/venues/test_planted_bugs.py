@@ -4,6 +4,7 @@ A suite that passes with a bug in place proves nothing; here each bug makes the 
 """
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -17,10 +18,13 @@ from tradecore.testing.scripted_binance import ScriptedBinance
 from tradecore.testing.venue_connection_contract import VenueConnectionContract
 from tradecore.testing.virtual_run import run_virtual
 from tradecore.venues import binance_codec, handshake
+from tradecore.venues.binance_history import BinanceQuestions
 from tradecore.venues.feed_link import FeedLink
 from tradecore.venues.feed_session import FeedSession
+from tradecore.venues.frame_intake import FrameIntake
 from tradecore.venues.frame_quarantine import FrameQuarantine
 from tradecore.venues.reconnect_schedule import ConnectBudget, ReconnectSchedule
+from tradecore.venues.silence_watch import SilenceWatch
 from tradecore.venues.stream_track import IdentityTrack
 
 
@@ -85,18 +89,18 @@ def late_dropped_as_repeated(patch: pytest.MonkeyPatch) -> None:
 
 
 def states_stamped_after_events(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("tradecore.venues.feed_session._stamp_again", lambda event, _sink: event)
+    patch.setattr("tradecore.venues.frame_intake._stamp_again", lambda event, _sink: event)
 
 
 def successor_deaf_until_promoted(patch: pytest.MonkeyPatch) -> None:
-    hold = FeedSession._hold
+    hold = FrameIntake._hold
 
-    def forget(self: FeedSession, link: FeedLink, frame: bytes) -> None:
+    def forget(self: FrameIntake, link: FeedLink, frame: bytes) -> None:
         hold(self, link, frame)
         assert link.held is not None
         link.held.clear()
 
-    patch.setattr(FeedSession, "_hold", forget)
+    patch.setattr(FrameIntake, "_hold", forget)
 
 
 def old_connection_closed_with_its_dead_successor(patch: pytest.MonkeyPatch) -> None:
@@ -135,6 +139,29 @@ def end_in_silence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FeedSession, "_tell_all", be_silent)
 
 
+def dead_topic_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(SilenceWatch, "look", lambda _: False)
+
+
+def quiet_topic_taken_for_dead(patch: pytest.MonkeyPatch) -> None:
+    answers = count()
+
+    async def always_newer(*_: Any) -> int:
+        return next(answers)
+
+    patch.setattr(BinanceQuestions, "load_newest", always_newer)
+
+
+def revived_topic_stale_for_ever(patch: pytest.MonkeyPatch) -> None:
+    note = FeedSession._note_dead_stream
+
+    def forget(self: FeedSession, stream: Stream, silent_s: float, found: int) -> None:
+        note(self, stream, silent_s, found)
+        self._tracks[stream].news.clear()
+
+    patch.setattr(FeedSession, "_note_dead_stream", forget)
+
+
 PLANTED: list[tuple[Plant, str, tuple[Any, ...]]] = [
     (never_stale, "test_a_half_open_connection_is_stale_at_its_deadline_then_given_up", ()),
     (stale_for_ever, "test_a_stale_connection_that_comes_back_is_connected_again", ()),
@@ -155,6 +182,9 @@ PLANTED: list[tuple[Plant, str, tuple[Any, ...]]] = [
     (garbage_is_fatal, "test_garbage_is_kept_aside_and_its_neighbours_are_delivered", ("{",)),
     (garbage_never_counted, "test_mostly_garbage_makes_the_stream_stale_until_it_ends", ()),
     (retry_after_ignored, "test_a_venue_that_asks_to_be_left_alone_is_left_alone", (429,)),
+    (dead_topic_not_noticed, "test_a_stream_that_dies_alone_is_stale_by_its_name_and_asked_for_anew", ()),
+    (quiet_topic_taken_for_dead, "test_a_quiet_stream_beside_a_busy_one_is_not_dead", ()),
+    (revived_topic_stale_for_ever, "test_a_stream_that_dies_alone_is_stale_by_its_name_and_asked_for_anew", ()),
     (end_in_silence, "test_a_refusal_for_good_ends_run_and_is_told_to_every_stream", (401,)),
 ]
 

@@ -16,6 +16,7 @@ from tradecore.venues.binance_venue import BinanceVenue
 from tradecore.venues.connection_settings import ConnectionSettings
 
 MINUTE_US = 60_000_000
+MAX_US = 2**53
 
 
 class ScriptedBinance(ScriptedVenue):
@@ -119,7 +120,10 @@ class ScriptedBinance(ScriptedVenue):
         ]  # fmt: skip
 
     def _aggregate(self, params: dict[str, Any]) -> Any:
-        rows = [trade for trade in self.trades if trade.ts_event // 1_000 >= params["startTime"]][: params["limit"]]
+        if "startTime" in params:
+            rows = [trade for trade in self.trades if trade.ts_event // 1_000 >= params["startTime"]][: params["limit"]]
+        else:
+            rows = self.trades[-params["limit"] :]
         return [
             {"a": 1, "p": "1", "q": "1", "f": row.number, "l": row.number, "T": row.ts_event // 1_000} for row in rows
         ]
@@ -127,9 +131,12 @@ class ScriptedBinance(ScriptedVenue):
     def _klines(self, params: dict[str, Any]) -> Any:
         """A bar of every minute from the truth's first trade to now, the open one included, empty ones flat."""
         assert params["interval"] == "1m", "this venue makes minutes"
+        if not self.trades:
+            return []
         first = self.trades[0].ts_event // 1_000 // MINUTE_US * MINUTE_US
-        first = max(first, -(-params["startTime"] // MINUTE_US) * MINUTE_US)
-        last = min(params["endTime"], self.now_ns() // 1_000) // MINUTE_US * MINUTE_US
+        last = min(params.get("endTime", MAX_US), self.now_ns() // 1_000) // MINUTE_US * MINUTE_US
+        start = params.get("startTime", last - (params["limit"] - 1) * MINUTE_US)
+        first = max(first, -(-start // MINUTE_US) * MINUTE_US)
         by_minute: dict[int, list[PublishedTrade]] = {}
         for trade in self.trades:
             by_minute.setdefault(trade.ts_event // 1_000 // MINUTE_US * MINUTE_US, []).append(trade)

@@ -123,7 +123,9 @@ class ScriptedKraken(ScriptedVenue):
         if self.http_answers:
             writer.write(self.http_answers.pop(0))
         else:
-            body = msgspec.json.encode(self._trades(parse_qs(urlsplit(target).query)))
+            asked = urlsplit(target)
+            answer = self._depth if asked.path == "/0/public/Depth" else self._trades
+            body = msgspec.json.encode(answer(parse_qs(asked.query)))
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
             writer.write(b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
         await writer.drain()
@@ -131,8 +133,12 @@ class ScriptedKraken(ScriptedVenue):
         await writer.wait_closed()
 
     def _trades(self, query: dict[str, list[str]]) -> dict[str, Any]:
-        since, limit = int(query["since"][0]), int(query["count"][0])
-        rows = [trade for trade in self.trades if trade.ts_event > since][:limit]
+        limit = int(query["count"][0])
+        if "since" in query:
+            since = int(query["since"][0])
+            rows = [trade for trade in self.trades if trade.ts_event > since][:limit]
+        else:
+            since, rows = 0, self.trades[-limit:]
         said = [
             [
                 f"{row.price:.5f}",
@@ -147,6 +153,13 @@ class ScriptedKraken(ScriptedVenue):
         ]
         last = rows[-1].ts_event if rows else since
         return {"error": [], "result": {"XXBTZUSD": [_to_json(row) for row in said], "last": str(last)}}
+
+    def _depth(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        book, at = self.whole_book or {"bids": [], "asks": []}, self.now_ns() // 10**9
+        sides = {
+            side: [[str(level["price"]), str(level["qty"]), at] for level in book[side]] for side in ("bids", "asks")
+        }
+        return {"error": [], "result": {"XXBTZUSD": sides}}
 
     async def _answer(self, socket: ServerConnection, answer: dict[str, Any]) -> None:
         await self._tell(socket, msgspec.json.encode(answer).decode())

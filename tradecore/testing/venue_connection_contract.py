@@ -74,6 +74,56 @@ class VenueConnectionContract(VenueStageSuite):
             assert len(stage.skin.connects_ns) == 1
 
     @on_virtual_time
+    async def test_a_quiet_stream_beside_a_busy_one_is_not_dead(self) -> None:
+        """Quotes move every second and nobody trades, for half an hour: the venue, asked, has no newer trade either."""
+        async with self.stage() as stage:
+            await stage.venue.subscribe(stage.quotes)
+            await stage.skin.publish_trade(1)
+            for number in range(1, 1_801):
+                await stage.skin.publish_quote(number, 100.0 + number % 3, 105.0)
+                await anyio.sleep(1)
+            assert stage.sink.states(stage.trades) == [FeedState.CONNECTED]
+            assert stage.sink.states(stage.quotes) == [FeedState.CONNECTED]
+            assert len(stage.skin.connects_ns) == 1
+
+    @on_virtual_time
+    async def test_a_stream_that_dies_alone_is_stale_by_its_name_and_asked_for_anew(self) -> None:
+        """Two trades a second, so its deadline is 20 pauses of 0.5 s = 10 s; quotes go on. The looks take up to 1 s."""
+        async with self.stage() as stage:
+            await stage.venue.subscribe(stage.quotes)
+            for number in range(1, 241):
+                if number == 201:
+                    died_ns = running_clock().wall_ns()
+                await stage.skin.publish_trade(number, is_said=number <= 200)
+                await stage.skin.publish_quote(number, 100.0 + number % 3, 105.0)
+                await anyio.sleep(0.5)
+            assert stage.sink.states(stage.trades) == [FeedState.CONNECTED, FeedState.STALE]
+            stale = stage.sink.changes(stage.trades)[-1]
+            assert (stale.ts - died_ns) / SECOND_NS <= 10 + 1
+            assert str(stage.trades) in stale.reason
+            assert set(stage.sink.states(stage.quotes)) == {FeedState.CONNECTED}
+            asked = [request["method"].lower() for request in stage.skin.requests if "method" in request]
+            assert asked.count("unsubscribe") >= 1
+            await stage.skin.publish_trade(241)
+            await stage.wait_for_trades(201)
+            assert stage.sink.states(stage.trades)[2:] == [FeedState.CONNECTED, FeedState.GAP]
+            assert stage.sink.changes(stage.trades)[-1].reason == "40 missing: 201 to 240"
+
+    @on_virtual_time
+    async def test_a_stream_that_stays_dead_gets_a_new_connection_that_costs_the_others_nothing(self) -> None:
+        """Subscribing anew did not help; quotes come through the replacement each once."""
+        async with self.stage() as stage:
+            await stage.venue.subscribe(stage.quotes)
+            for number in range(1, 601):
+                await stage.skin.publish_trade(number, is_said=number <= 200)
+                await stage.skin.publish_quote(number, 100.0 + number % 3, 105.0)
+                await anyio.sleep(0.5)
+            assert stage.sink.states(stage.trades) == [FeedState.CONNECTED, FeedState.STALE], "until it is heard"
+            assert len(stage.sink.events(stage.quotes)) == 600
+            assert set(stage.sink.states(stage.quotes)) == {FeedState.CONNECTED}
+            assert 2 <= len(stage.skin.connects_ns) <= 6, "ever more seldom: after 1, 2, 4 and 8 pauses"
+
+    @on_virtual_time
     async def test_a_stale_connection_that_comes_back_is_connected_again(self) -> None:
         """STALE is cleared without a new connection."""
         async with self.stage() as stage:

@@ -37,6 +37,7 @@ class BinanceBook:
         self._has_gap = False
         self.news: list[tuple[FeedState, str]] = []
         self.needs_resync = True
+        self.heard = 0
         self.duplicates = 0
         self.late = 0
 

@@ -7,7 +7,7 @@ Never:    gives the bar that is still open, or a row that the venue sent twice. 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final
 
@@ -43,6 +43,7 @@ WEIGHTS: Final = {
     "trades.aggregate": 4,
     "depth": 50,
 }
+BEST_BOOK_WEIGHT: Final = 5  # of a book of at most 100 levels
 NO_SUCH_SYMBOL: Final = -1121
 _MICROSECOND_NS: Final = 1_000
 
@@ -78,6 +79,7 @@ class _Trade(msgspec.Struct):
 
 class _AggregateTrade(msgspec.Struct):
     f: UpdateNumber  # first trade id
+    l: UpdateNumber  # noqa: E741  (last trade id; the venue's name)
 
 
 class _Depth(msgspec.Struct):
@@ -126,6 +128,19 @@ class BinanceQuestions:
         """A whole book: its update number, bids, asks."""
         said = await self._ask(_DEPTH, "depth", {"symbol": symbol, "limit": BOOK_LEVELS})
         return said.lastUpdateId, said.bids, said.asks
+
+    async def load_newest(self, stream: Stream) -> Hashable:
+        """What changes whenever the stream should say something: the last trade, the open bar, the best, the book."""
+        symbol, bar_type = stream.symbol.upper(), stream.bar_type
+        if bar_type is not None:
+            interval = name_interval(self._venue, stream, bar_type)
+            rows = await self._ask(_KLINES, "klines", {"symbol": symbol, "interval": interval, "limit": 1})
+            return rows[-1][0] if rows else 0
+        if stream.kind == "trade_tick":
+            trades = await self._ask(_AGGREGATES, "trades.aggregate", {"symbol": symbol, "limit": 1})
+            return trades[-1].l if trades else 0
+        book = await self._ask(_DEPTH, "depth", {"symbol": symbol, "limit": 1}, weight=BEST_BOOK_WEIGHT)
+        return (*book.bids[:1], *book.asks[:1]) if stream.kind == "quote_tick" else book.lastUpdateId
 
     async def read_trades(
         self, stream: Stream, start: int, end: int, from_id: int | None
@@ -185,8 +200,10 @@ class BinanceQuestions:
         rows = await self._ask(_AGGREGATES, "trades.aggregate", params)
         return rows[0].f if rows else None
 
-    async def _ask(self, decoder: msgspec.json.Decoder[Any], method: str, params: dict[str, Any]) -> Any:
-        answer = await self._api.ask(method, params, weight=WEIGHTS[method])
+    async def _ask(
+        self, decoder: msgspec.json.Decoder[Any], method: str, params: dict[str, Any], *, weight: int | None = None
+    ) -> Any:
+        answer = await self._api.ask(method, params, weight=weight or WEIGHTS[method])
         try:
             return decode_frame(decoder, answer)
         except FeedDataError as error:

@@ -54,7 +54,15 @@ class BinanceVenue:
         self._api = BinanceApi(name, settings, url=api_url, clock=clock, seed=seed, budget=budgets[0])
         self._questions = BinanceQuestions(name, self._api)
         self.session = FeedSession(
-            name, codec, settings, clock=clock, seed=seed, budget=budgets[1], resync=self._resync, on_notice=_no_notice
+            name,
+            codec,
+            settings,
+            clock=clock,
+            seed=seed,
+            budget=budgets[1],
+            resync=self._resync,
+            load_newest=self._questions.load_newest,
+            on_notice=_no_notice,
         )
         self._instruments: dict[str, Instrument] = {}
 

@@ -22,7 +22,9 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     (24 h at Binance). overlap_s: how long both are subscribed. frame_bytes_max: a larger frame ends the connection.
     frames_queued_max: read ahead of us by the library; beyond, TCP holds the venue back.
     rejects_per_minute_max: more frames that cannot be read make the streams STALE. depth_levels: of a side of a
-    DepthSnapshot, at most as many as the venue lets us prove (Kraken: 10).
+    DepthSnapshot, at most as many as the venue lets us prove (Kraken: 10). silence_trades_s, silence_quotes_s,
+    silence_depth_s: how long a single stream may lack what the venue has, while its connection lives, before it is
+    STALE (silence_watch.py); of a busy stream less, down to silence_min_s; of bars their step and silence_bars_s.
     """
 
     open_timeout_s: float = 10.0
@@ -43,6 +45,11 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     frames_queued_max: int = 256
     rejects_per_minute_max: int = 20
     depth_levels: int = 20
+    silence_min_s: float = 10.0
+    silence_trades_s: float = 60.0
+    silence_quotes_s: float = 30.0
+    silence_depth_s: float = 30.0
+    silence_bars_s: float = 15.0
 
     def __post_init__(self) -> None:
         """Raises: VenueError naming the setting, for what is not above 0 or out of order."""

@@ -77,11 +77,13 @@ class StreamTrack(Protocol):
     """What one stream must remember to deliver each event once, and to notice what is missing.
 
     news: states to tell before the event that `take` returned; the session empties it. needs_resync: a book that
-    cannot go on without a whole one. duplicates, late: counts.
+    cannot go on without a whole one. heard: how much came on the stream, counted by the session, whatever became of
+    it. duplicates, late: counts.
     """
 
     news: list[tuple[FeedState, str]]
     needs_resync: bool
+    heard: int
     duplicates: int
     late: int
 

@@ -52,7 +52,8 @@ class _Waiting:
 class FeedLink:
     """One connection. held: frames kept until it is promoted, None when they go straight through.
 
-    acknowledged: streams that this connection was asked for and agreed to. lost: set when it is over, with `reason`.
+    acknowledged: streams that this connection was asked for and agreed to. stale_reason: why all of them are STALE, ""
+    when they are not. lost: set when it is over, with `reason`.
     leaving: set when it is lost, or when the venue said that it will close it.
     """
 
@@ -76,7 +77,7 @@ class FeedLink:
         self.held: list[bytes] | None = [] if is_held else None
         self.acknowledged: set[Stream] = set()
         self.opened_ns = self._heard_ns = clock.monotonic_ns()
-        self.is_stale = False
+        self.stale_reason = ""
         self.is_oversized = False
         self.reason = ""
         self.lost = anyio.Event()
@@ -85,6 +86,11 @@ class FeedLink:
         self._sending = anyio.Lock()
         self._sent_ns = self.opened_ns - round(manners.send_interval_s * SECOND_NS)
         self._is_pinging = False
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether its streams were told to be STALE."""
+        return bool(self.stale_reason)
 
     async def run(self) -> None:
         """Read until the connection ends; close it when cancelled."""

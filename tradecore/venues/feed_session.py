@@ -12,22 +12,18 @@ read to its end, the successor's frames are let through, and the tracks drop by 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import anyio
-import msgspec
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
 from tradecore.domain.clock import Clock
-from tradecore.domain.depth_snapshot import DepthSnapshot
-from tradecore.domain.event import NO_VENUE_TIME
 from tradecore.domain.feed_state import FeedState
 from tradecore.domain.stream import Stream
 from tradecore.errors import (
-    FeedDataError,
     SubscriptionRefused,
     SubscriptionTimeout,
     VenueError,
@@ -36,17 +32,14 @@ from tradecore.errors import (
     VenueUnreachable,
 )
 from tradecore.venues.connection_settings import ConnectionSettings
-from tradecore.venues.feed_dialect import Answer, Farewell, FeedDialect, Notice, Request, Stamp, StreamTrack
+from tradecore.venues.feed_dialect import Answer, FeedDialect, Request, StreamTrack
 from tradecore.venues.feed_link import FeedLink, LinkLost
+from tradecore.venues.frame_intake import FrameIntake, Resync
 from tradecore.venues.frame_quarantine import FrameQuarantine
 from tradecore.venues.handshake import HandshakeFailed, open_socket, wait_for_budget
-from tradecore.venues.market_data_venue import MarketEvent, VenueSink
+from tradecore.venues.market_data_venue import VenueSink
 from tradecore.venues.reconnect_schedule import ConnectBudget, ReconnectSchedule
-
-Resync = Callable[[Stream, Any, Stamp], Awaitable[DepthSnapshot | None]]
-"""Gets a book a new beginning; the snapshot to deliver, if it is in sequence at once."""
-
-RESYNC_INTERVAL_S = 2.0  # between two tries to get a book its beginning; one try weighs 50 of Binance's 6,000 a minute
+from tradecore.venues.silence_watch import LoadNewest, SilenceWatch
 
 
 class FeedSession:
@@ -65,6 +58,7 @@ class FeedSession:
         seed: int,
         budget: ConnectBudget,
         resync: Resync,
+        load_newest: LoadNewest,
         on_notice: Callable[[Any], None],
     ) -> None:
         self._name = name
@@ -73,16 +67,20 @@ class FeedSession:
         self._clock = clock
         self._budget = budget
         self._schedule = ReconnectSchedule(settings, name, seed)
-        self._resync = resync
-        self._on_notice = on_notice
         self._tracks: dict[Stream, StreamTrack] = {}
-        self._resyncing: set[Stream] = set()
+        self.quarantine = FrameQuarantine(settings.rejects_per_minute_max)
+        self._intake = FrameIntake(
+            dialect, self._tracks, self.quarantine, clock, resync=resync, on_notice=on_notice, tell=self._tell
+        )
+        self._silence = SilenceWatch(
+            settings, clock, self._tracks, load_newest=load_newest, on_silent=self._note_dead_stream
+        )
+        self._trouble = ""
         self._changing = anyio.Lock()
         self._link: FeedLink | None = None
         self._link_changed = anyio.Event()
         self._tasks: TaskGroup | None = None
         self._sink: VenueSink | None = None
-        self.quarantine = FrameQuarantine(settings.rejects_per_minute_max)
         self.reconnects = 0
 
     # ------------------------------------------------------------------------------------------------ connections
@@ -94,6 +92,7 @@ class FeedSession:
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
+                self._intake.begin(sink, tasks)
                 try:
                     link = await self._connect(attempts_max=self._settings.first_attempts_max)
                     task_status.started()
@@ -124,6 +123,8 @@ class FeedSession:
             self.quarantine.add(b"", link.reason, self._clock.monotonic_ns(), size)
         for track in self._tracks.values():
             track.begin_connection()
+            track.news.clear()
+        self._silence.begin(forgives=True)
         self._tell_all(FeedState.RECONNECTING, link.reason)
         # Also before the first attempt: a venue that accepts and closes at once would be asked without pause.
         await anyio.sleep(self._schedule.next_delay_s())
@@ -168,7 +169,7 @@ class FeedSession:
         held, link.held = link.held, None
         self._link = link
         for frame in held or ():
-            self._take_frame(link, frame)
+            self._intake.take(link, frame)
         self._link_changed.set()
         self._link_changed = anyio.Event()
 
@@ -205,7 +206,7 @@ class FeedSession:
             self._dialect,
             self._settings,
             self._clock,
-            on_frame=self._take_frame,
+            on_frame=self._intake.take,
             on_life=self._judge_life,
             is_held=is_held,
         )
@@ -229,7 +230,8 @@ class FeedSession:
             for stream in request.streams:
                 if answer.error is None:
                     link.acknowledged.add(stream)
-                    self._tell(stream, FeedState.CONNECTED, "subscribed again")
+                    if not self._silence.is_dead(stream):
+                        self._tell(stream, FeedState.CONNECTED, "subscribed again")
                 elif self._tracks.pop(stream, None) is not None:
                     self._tell(stream, FeedState.ENDED, f"refused when connecting again: {answer.error}")
 
@@ -259,7 +261,10 @@ class FeedSession:
             if error is not None:
                 self._tracks.pop(stream, None)
                 raise SubscriptionRefused(self._name, stream, error)
+        link = self._link
         self._tell(stream, FeedState.CONNECTED, "subscribed")
+        if link is not None and link.is_stale:
+            self._tell(stream, FeedState.STALE, link.stale_reason)
 
     async def unsubscribe(self, stream: Stream) -> None:
         """Returns when acknowledged, or when there is no connection to tell it on."""
@@ -275,18 +280,20 @@ class FeedSession:
                     return
 
     async def resubscribe(self, stream: Stream) -> None:
-        """End a stream and begin it again on the same connection, for a venue that then sends a whole book."""
+        """End a stream and begin it again on the same connection; some venues then send a whole book."""
         async with self._changing:
             link = self._link
             if link is None or stream not in link.acknowledged:
                 return
-            with anyio.move_on_after(self._settings.ack_timeout_s):
-                try:
-                    await link.ask(self._dialect.encode_unsubscribe(stream))
-                    for request in self._dialect.encode_subscribe([stream]):
-                        await link.ask(request)
-                except LinkLost:
-                    return
+            answer: Answer | None = None
+            with anyio.move_on_after(self._settings.ack_timeout_s), suppress(LinkLost):
+                await link.ask(self._dialect.encode_unsubscribe(stream))
+                for request in self._dialect.encode_subscribe([stream]):
+                    answer = await link.ask(request)
+            if answer is None:
+                link.leaving.set()  # whether it is subscribed now, nobody knows: a successor will be
+            elif answer.error is not None and self._tracks.pop(stream, None) is not None:
+                self._tell(stream, FeedState.ENDED, f"refused when subscribing anew: {answer.error}")
 
     async def ask(self, make_request: Callable[[], Request]) -> Answer | None:
         """The answer to any other question on this socket; None when none came in time or the connection ended."""
@@ -326,100 +333,54 @@ class FeedSession:
             raise VenueNotRunning(self._name, call)
         return self._tasks
 
-    # ------------------------------------------------------------------------------------------------------ frames
-
-    def _take_frame(self, link: FeedLink, frame: bytes) -> None:
-        """One frame, from the socket to the sink."""
-        sink = self._sink
-        assert sink is not None, "frames come while run runs"
-        try:
-            if link.held is not None:
-                self._hold(link, frame)
-                return
-            sink.put_frame(frame)
-            decoded = self._dialect.decode(frame, sink.stamp)
-        except FeedDataError as error:
-            self.quarantine.add(frame, str(error), self._clock.monotonic_ns())
-            return
-        if type(decoded) is list:
-            is_overtaken = False
-            for stream, item, number in decoded:
-                track = self._tracks.get(stream)
-                if track is None:
-                    continue  # unsubscribed a moment ago
-                event = track.take(item, number)
-                if track.news or track.needs_resync:
-                    is_overtaken = self._note(stream, track) or is_overtaken
-                if event is not None:
-                    sink.put(stream, _stamp_again(event, sink) if is_overtaken else event)
-        elif decoded is not None:
-            self._take_message(link, decoded)
-
-    def _take_message(self, link: FeedLink, message: object) -> None:
-        if isinstance(message, Answer):
-            link.take_answer(message)
-        elif isinstance(message, Farewell):
-            link.leaving.set()
-        else:
-            assert isinstance(message, Notice)
-            self._on_notice(message.value)
-
-    def _hold(self, link: FeedLink, frame: bytes) -> None:
-        """Answers at once, all else when this connection is promoted: it is decoded, and stamped, only then."""
-        assert link.held is not None
-        decoded = self._dialect.decode(frame, _no_stamp)
-        if isinstance(decoded, (Answer, Farewell)):
-            self._take_message(link, decoded)
-        elif decoded is not None:
-            link.held.append(frame)
-
-    def _note(self, stream: Stream, track: StreamTrack) -> bool:
-        """Tell what a track found out; True when that took stamps, which later events must not lie before."""
-        has_news = self._tell_news(stream, track)
-        if track.needs_resync and stream not in self._resyncing:
-            self._resyncing.add(stream)
-            self._need_tasks("resync").start_soon(self._resync_until_done, stream, track)
-        return has_news
-
-    def _tell_news(self, stream: Stream, track: StreamTrack) -> bool:
-        has_news = bool(track.news)
-        for state, reason in track.news:
-            self._tell(stream, state, reason)
-        track.news.clear()
-        return has_news
-
-    async def _resync_until_done(self, stream: Stream, track: StreamTrack) -> None:
-        """Ask for a book's new beginning until it is in sequence, or nobody wants it any more."""
-        assert self._sink is not None
-        try:
-            while self._tracks.get(stream) is track and track.needs_resync:
-                try:
-                    snapshot = await self._resync(stream, track, self._sink.stamp)
-                except VenueError as error:
-                    self._tell(stream, FeedState.STALE, f"the book gets no beginning: {error}")
-                    snapshot = None
-                has_news = self._tell_news(stream, track)
-                if snapshot is not None:
-                    self._sink.put(stream, _stamp_again(snapshot, self._sink) if has_news else snapshot)
-                if track.needs_resync:
-                    await anyio.sleep(RESYNC_INTERVAL_S)
-        finally:
-            self._resyncing.discard(stream)
-
     # ------------------------------------------------------------------------------------------------------ states
 
+    def note_trouble(self, reason: str) -> None:
+        """The venue says of itself that its data is not to be relied on, until it says "" again."""
+        self._trouble = reason
+        if self._link is not None:
+            self._judge_life(self._link, 0.0)
+
+    def tell_connected(self, reason: str) -> None:
+        """Say to every stream that lives what the venue says of itself."""
+        for stream in self._tracks:
+            if not self._silence.is_dead(stream):
+                self._tell(stream, FeedState.CONNECTED, reason)
+
     def _judge_life(self, link: FeedLink, silent_s: float) -> None:
-        """STALE, or no longer, by what the connection's watch and the quarantine say."""
+        """STALE, or no longer, by what the connection's watch, the venue and the quarantine say."""
         if link is not self._link:
             return
-        reason = ""
+        reason = self._trouble
         if silent_s > self._settings.frame_deadline_s:
             reason = f"nothing heard for {silent_s:.1f} s"
         elif self.quarantine.is_flooded(self._clock.monotonic_ns()):
             reason = f"more than {self._settings.rejects_per_minute_max} frames of a minute could not be read"
-        if bool(reason) != link.is_stale:
-            link.is_stale = bool(reason)
-            self._tell_all(FeedState.STALE if reason else FeedState.CONNECTED, reason or "alive again")
+        was_stale, link.stale_reason = link.is_stale, reason
+        if reason and not was_stale:
+            self._tell_all(FeedState.STALE, reason)
+        elif was_stale and not reason:
+            self._silence.begin(forgives=False)
+            self.tell_connected("alive again")
+        elif not reason and self._silence.look():
+            self._need_tasks("ask").start_soon(self._silence.ask)
+
+    def _note_dead_stream(self, stream: Stream, silent_s: float, found: int) -> None:
+        """One stream of many is dead: subscribe to it anew, then replace the connection, by turns."""
+        link, track = self._link, self._tracks[stream]
+        if link is None or link.is_stale or link.leaving.is_set():
+            return  # all of them are told about, or replaced
+        if not track.news:
+            reason = f"{stream} has said nothing for {silent_s:.0f} s, although {self._name} has newer; asked for anew"
+            self._tell(stream, FeedState.STALE, reason)
+            track.news.append((FeedState.CONNECTED, "heard again"))
+            if stream.kind == "quote_tick":  # trades, bars and books show by their numbers what is missing
+                track.news.append((FeedState.GAP, "quotes were not sent while it was silent"))
+                track.news.append((FeedState.RECOVERED, "the best prices are known again"))
+        if found % 2:
+            self._need_tasks("resubscribe").start_soon(self.resubscribe, stream)
+        else:
+            link.leaving.set()
 
     def _tell_all(self, state: FeedState, reason: str) -> None:
         for stream in self._tracks:
@@ -428,16 +389,3 @@ class FeedSession:
     def _tell(self, stream: Stream, state: FeedState, reason: str) -> None:
         assert self._sink is not None
         self._sink.put_state(stream, state, reason)
-
-
-def _stamp_again(event: MarketEvent, sink: VenueSink) -> MarketEvent:
-    """The event, received after the states that were told before it."""
-    now = sink.stamp()
-    if event.flags & NO_VENUE_TIME:
-        return msgspec.structs.replace(event, ts_event=now, ts_received=now)
-    return msgspec.structs.replace(event, ts_received=now)
-
-
-def _no_stamp() -> int:
-    """The receive time of a frame that is only looked at."""
-    return 0

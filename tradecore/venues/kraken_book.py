@@ -35,8 +35,10 @@ class KrakenBook:
         self._asks: BookSide[Level] = BookSide(1)
         self._is_begun = False
         self._has_gap = False
+        self._last_ts = 0
         self.news: list[tuple[FeedState, str]] = []
         self.needs_resync = False
+        self.heard = 0
         self.duplicates = 0
         self.late = 0
 
@@ -64,12 +66,17 @@ class KrakenBook:
         if self._has_gap:
             self._has_gap = False
             self.news.append((FeedState.RECOVERED, "a whole book came, and its checksum agrees"))
+        if change.ts_event < self._last_ts:
+            self.late += 1  # a successor tells again what the old connection has told: followed, not delivered
+            return None
+        self._last_ts = change.ts_event
         return self._snapshot(change)
 
     def begin_connection(self) -> None:
         """A new connection sends a whole book of its own accord."""
         self._is_begun = False
         self._has_gap = True
+        self._last_ts = 0
 
     def compute_checksum(self) -> int:
         """CRC32 of the ten best asks, lowest first, then the ten best bids, highest first."""

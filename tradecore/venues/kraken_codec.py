@@ -1,7 +1,7 @@
 """KrakenCodec: the frames of Kraken's WebSocket v2, and what to send. No socket, no loop, no clock.
 
 Receives: frames by channel, answers by request number; streams to ask for.
-Gives:    trades, best bids and asks, changes of books, the list of pairs, the venue's time; requests.
+Gives:    trades, best bids and asks, changes of books, the list of pairs, the venue's time and status; requests.
 Never:    makes bars: the venue marks none as closed, and what its history answers differs from what it sent, so the
           runtime makes them of its trades (DESIGN 10).    VENUES 4.2 (spot-websocket-v2).
 """
@@ -84,6 +84,16 @@ class _Pairs(msgspec.Struct):
     pairs: list[Pair] = []
 
 
+class SystemStatus(msgspec.Struct, frozen=True):
+    """What the venue says of itself: online, cancel_only, post_only, maintenance, or a word that is new."""
+
+    system: str
+
+
+class _StatusFrame(msgspec.Struct):
+    data: list[SystemStatus]
+
+
 class _TradeFrame(msgspec.Struct, gc=False):
     data: list[_Trade]
     type: str = "update"
@@ -118,6 +128,7 @@ _TRADES: Final = msgspec.json.Decoder(_TradeFrame)
 _TICKERS: Final = msgspec.json.Decoder(_TickerFrame)
 _BOOKS: Final = msgspec.json.Decoder(_BookFrame)
 _PAIRS: Final = msgspec.json.Decoder(_PairsFrame)
+_STATUS: Final = msgspec.json.Decoder(_StatusFrame)
 _MESSAGE: Final = msgspec.json.Decoder(_Message)
 _CHANNEL: Final = b'{"channel":"'
 _SIDES: Final = {"buy": Aggressor.BUYER, "sell": Aggressor.SELLER}
@@ -147,7 +158,7 @@ class KrakenCodec:
             "book": self._read_books,
             "instrument": _read_pairs,
             "heartbeat": _read_nothing,
-            "status": _read_nothing,
+            "status": _read_status,
         }
 
     def encode_subscribe(self, streams: Sequence[Stream]) -> list[Request]:
@@ -278,6 +289,11 @@ def _read_levels(levels: Iterable[_Level], precision: tuple[int, int] | None) ->
 
 def _read_pairs(frame: bytes, _stamp: Stamp) -> Notice:
     return Notice(decode_frame(_PAIRS, frame).data.pairs)
+
+
+def _read_status(frame: bytes, _stamp: Stamp) -> Notice | None:
+    said = decode_frame(_STATUS, frame).data
+    return Notice(said[-1]) if said else None
 
 
 def _read_nothing(_frame: bytes, _stamp: Stamp) -> None:

@@ -7,7 +7,7 @@ Never:    asks more than about once a second, which is what the venue bears with
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -25,6 +25,7 @@ from tradecore.venues.frame_fields import Price, Size, decode_frame, lenient
 from tradecore.venues.frame_fields import Sequence as TradeNumber
 from tradecore.venues.handshake import WAIT_STATUSES, read_retry_after
 from tradecore.venues.http_request import HttpFailed, load_http
+from tradecore.venues.kraken_book import CHECKED_LEVELS
 
 REST_URL: Final = "https://api.kraken.com"
 PAGE_ROWS: Final = 1_000
@@ -44,9 +45,16 @@ class _Answer(msgspec.Struct):
     result: dict[str, msgspec.Raw] = {}
 
 
+class _Depth(msgspec.Struct):
+    # Price, volume, time of each level; the time is when the answer was made.
+    bids: list[tuple[str, str, int]]
+    asks: list[tuple[str, str, int]]
+
+
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _ROWS: Final = lenient(list[_Row])
 _LAST: Final = lenient(int)
+_DEPTH: Final = lenient(_Depth)
 _SIDES: Final = {"b": Aggressor.BUYER, "s": Aggressor.SELLER}
 
 
@@ -78,6 +86,20 @@ class KrakenRest:
             if len(rows) < PAGE_ROWS or rows[-1][2] * SECOND_NS > end or last <= since:
                 return
             since = last
+
+    async def load_newest(self, stream: Stream) -> Hashable:
+        """What changes whenever the stream should say something: the last trade, the best prices, the checked book."""
+        if stream.kind == "trade_tick":
+            rows, _ = self._read_page(await self._ask("Trades", {"pair": stream.symbol, "count": 1}))
+            return rows[-1][6] if rows else 0
+        count = 1 if stream.kind == "quote_tick" else CHECKED_LEVELS
+        result = await self._ask("Depth", {"pair": stream.symbol, "count": count})
+        try:
+            (raw,) = result.values()
+            book = decode_frame(_DEPTH, raw)
+        except (FeedDataError, ValueError) as error:
+            raise VenueRequestFailed(self._venue, "Depth", 200, f"the answer cannot be read: {error}") from error
+        return tuple(level[:2] for side in (book.bids, book.asks) for level in side[:count])
 
     def _read_page(self, result: dict[str, msgspec.Raw]) -> tuple[list[_Row], int]:
         try:

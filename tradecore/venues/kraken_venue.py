@@ -22,7 +22,7 @@ from tradecore.errors import HistoryNotOffered, InvalidName, UnknownSymbol, Venu
 from tradecore.venues.connection_settings import ConnectionSettings
 from tradecore.venues.feed_dialect import Stamp
 from tradecore.venues.feed_session import FeedSession
-from tradecore.venues.kraken_codec import STREAM_URL, KrakenCodec, Pair
+from tradecore.venues.kraken_codec import STREAM_URL, KrakenCodec, Pair, SystemStatus
 from tradecore.venues.kraken_rest import PAGE_ROWS, REST_URL, KrakenRest
 from tradecore.venues.market_data_venue import HistoryKind, HistoryOffer, MarketEvent, VenueSink
 from tradecore.venues.reconnect_schedule import ConnectBudget
@@ -30,9 +30,22 @@ from tradecore.venues.reconnect_schedule import ConnectBudget
 NAME: Final = "KRAKEN"
 TRIES_MAX: Final = 3  # of a question on the socket, over lost connections
 
+ONLINE: Final = "online"
+MAINTENANCE: Final = "maintenance"
+MAINTENANCE_REASON: Final = "the venue's status is maintenance: its market stands still, and takes no orders"
+STATUS_REASONS: Final = {
+    ONLINE: "all is as usual again",
+    "cancel_only": "orders can be cancelled, none can be placed",
+    "post_only": "it takes only limit orders that rest in the book",
+    "limit_only": "it takes only limit orders",
+}
+
 
 class KrakenVenue:
-    """A MarketDataVenue. name: the part of instrument ids after the last dot. session: for counts and quarantine."""
+    """A MarketDataVenue. name: the part of instrument ids after the last dot. session: for counts and quarantine.
+
+    system: the venue's own word for its state, "online" when all is well; every change is told to all streams.
+    """
 
     def __init__(
         self,
@@ -58,8 +71,10 @@ class KrakenVenue:
             seed=seed,
             budget=budget or ConnectBudget(settings),
             resync=self._resync,
-            on_notice=self._take_pairs,
+            load_newest=self._rest.load_newest,
+            on_notice=self._take_notice,
         )
+        self.system = ONLINE
         self._pairs: dict[str, Pair] = {}
         self._pairs_came = anyio.Event()
         self._loading = anyio.Lock()
@@ -141,6 +156,22 @@ class KrakenVenue:
                     reason = answer.error or reason
             if not self._pairs:
                 raise VenueRequestFailed(self.name, "instrument", 0, f"{reason}; asked {TRIES_MAX} times")
+
+    def _take_notice(self, notice: list[Pair] | SystemStatus) -> None:
+        if isinstance(notice, SystemStatus):
+            self._take_status(notice.system)
+        else:
+            self._take_pairs(notice)
+
+    def _take_status(self, system: str) -> None:
+        """Tell what changes. Only maintenance makes data old; the rest is for who wants to send orders to know."""
+        before, self.system = self.system, system
+        if system == before:
+            return
+        self.session.note_trouble(MAINTENANCE_REASON if system == MAINTENANCE else "")
+        if system != MAINTENANCE and (before, system) != (MAINTENANCE, ONLINE):  # those two are told by note_trouble
+            known = STATUS_REASONS.get(system, "what that means for orders is not known here")
+            self.session.tell_connected(f"the venue's status is {system[:40]}: {known}")
 
     def _take_pairs(self, pairs: list[Pair]) -> None:
         for pair in pairs:

@@ -22,7 +22,7 @@ class IdentityTrack:
     before: then the venue has begun to count anew, which nothing can bridge.
     """
 
-    __slots__ = ("_holes", "_last_ts", "_step", "duplicates", "last", "late", "needs_resync", "news")
+    __slots__ = ("_holes", "_last_ts", "_step", "duplicates", "heard", "last", "late", "needs_resync", "news")
 
     def __init__(self, step: int = 1) -> None:
         self._step = step
@@ -31,6 +31,7 @@ class IdentityTrack:
         self.last = 0
         self.news: list[tuple[FeedState, str]] = []
         self.needs_resync = False
+        self.heard = 0
         self.duplicates = 0
         self.late = 0
 
@@ -81,16 +82,19 @@ class IdentityTrack:
 class StateTrack:
     """Of quotes: an older state after a newer one is of no use; a new connection may count anew.
 
-    Without numbers (0) everything is delivered, but a repetition of the very same state.
+    Without numbers (0) the venue's time tells which state is the older one; one of the very same time is delivered,
+    unless it repeats the last.
     """
 
-    __slots__ = ("_state", "duplicates", "last", "late", "needs_resync", "news")
+    __slots__ = ("_last_ts", "_state", "duplicates", "heard", "last", "late", "needs_resync", "news")
 
     def __init__(self) -> None:
         self.last = 0
+        self._last_ts = 0
         self._state: tuple[Any, ...] = ()
         self.news: list[tuple[FeedState, str]] = []
         self.needs_resync = False
+        self.heard = 0
         self.duplicates = 0
         self.late = 0
 
@@ -106,9 +110,12 @@ class StateTrack:
         if state == self._state:
             self.duplicates += 1
             return None
-        self._state = state
+        if item.ts_event < self._last_ts:
+            self.late += 1
+            return None
+        self._state, self._last_ts = state, item.ts_event
         return item  # type: ignore[no-any-return]
 
     def begin_connection(self) -> None:
-        """Numbers of a new connection are not compared with those of the lost one."""
-        self.last = 0
+        """Numbers and times of a new connection are not compared with those of the lost one."""
+        self.last = self._last_ts = 0
