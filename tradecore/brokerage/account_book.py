@@ -170,7 +170,7 @@ class AccountBook:
         )
 
     def _measure(self) -> tuple[Decimal, Decimal]:
-        """Cash and holdings at present marks; margin of the widest positions that are possible. In the base currency."""
+        """Cash and holdings at present marks; margin of the widest positions that are possible; in base currency."""
         equity = used = _ZERO
         for currency, amount in self.cash.items():
             equity += amount if currency == self.currency else amount * self._rate(currency)

@@ -14,6 +14,7 @@ from tradecore.brokerage.lane_prices import read_price
 from tradecore.domain.execution import Execution
 from tradecore.domain.instant import MIN_NS
 from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import OrderSide
 from tradecore.domain.position import Position
 from tradecore.engine.participant import Recorder
 from tradecore.execution.exact import to_exact
@@ -22,6 +23,9 @@ from tradecore.execution.working_order import WorkingOrder
 
 if TYPE_CHECKING:
     from tradecore.brokerage.conversion import Conversion
+
+# A member by module name: reading it off an Enum class costs 0.1 us in Python 3.11.
+_SIDE_BUY: Final = OrderSide.BUY
 
 _ZERO: Final = Decimal(0)
 
@@ -61,14 +65,14 @@ class Ledger:
         mark a holding of either side alike, they are read off later while something is held, many at once.
         """
         before = self.position
-        self.position = after = before.after(
-            execution.signed_quantity, execution.price, execution.ts_event, execution.commission
-        )
-        held, now = before.quantity, after.quantity
-        if held and not (now and self.lane.has_one_price):
+        held, signed = before.quantity, execution.quantity
+        if execution.side is not _SIDE_BUY:
+            signed = -signed
+        self.position = after = before.after(signed, execution.price, execution.ts_event, execution.commission)
+        if held and not (after.quantity and self.lane.has_one_price):
             self.record_marks(instant - 1, held)
         # Who asked for the statistics at this very instant had its mark taken with what was held before it.
-        if not held or self.marked_ns > instant - 1:
+        if not held or self.marked_ns >= instant:
             self.marked_ns = instant - 1
         self.recorder.record_execution(execution, before, after, instant)
         return after
@@ -94,19 +98,31 @@ class Ledger:
             self.last_mark_ns = ts
             self.recorder.record_marks(self.instrument.id, [ts], [price])
 
-    def compute_widest(self) -> Decimal:
-        """The largest position, long or short, that working orders may lead to, >= 0."""
+    def measure(self, ts: int | None) -> tuple[Decimal, Decimal]:
+        """Value of what is held, and of the largest position, long or short, that working orders may lead to.
+
+        At present marks, in the instrument's currency; the latter >= 0, and 0 before any mark. ts: see find_mark.
+        """
         held = self.position.quantity
         up, down = held + self.open_buys, self.open_sells - held
-        return max(down, up)
+        widest = max(down, up)
+        value = self.find_value(ts) if held else _ZERO
+        mark = self.find_mark(1, ts) if widest else None
+        if mark is None:
+            return value, _ZERO
+        return value, widest * abs(to_exact(mark)) * self.instrument.multiplier
 
     def compute_widening(self, order: WorkingOrder, quantity: Decimal) -> Decimal:
         """How much that much more on an order's side would widen it; 0 for what only reduces."""
         held = self.position.quantity
-        up, down = held + self.open_buys, self.open_sells - held
-        wider = (up if order.is_buy else down) + quantity
-        widest = max(down, up)
-        return wider - widest if wider > widest else _ZERO
+        if order.is_buy:
+            own, other = held + self.open_buys, self.open_sells - held
+        else:
+            own, other = self.open_sells - held, held + self.open_buys
+        wider = own + quantity
+        if wider <= other:
+            return _ZERO
+        return wider - other if other > own else quantity
 
     def find_mark(self, sign: int, ts: int | None = None) -> float | None:
         """What a holding of this sign is valued at, None before any price. ts: now, where the lane may lag behind; it
