@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from tradecore.execution.bar_lane import BarLane
 from tradecore.execution.lane import Lane
 from tradecore.execution.standing_lane import StandingLane
+
+_LOW_OF: Final = attrgetter("low")
+_HIGH_OF: Final = attrgetter("high")
 
 
 def read_price(lane: Lane, sign: int, ts: int) -> float | None:
@@ -44,6 +48,18 @@ def list_adverse(lane: Lane, sign: int, start: int, stop: int) -> Sequence[float
             return [bar.low + lane.shift_sell for bar in lane.events[start:stop]]
         return [bar.high + lane.shift_buy for bar in lane.asks[start:stop]]
     return [_value_event(lane, sign, place) for place in range(start, stop)]
+
+
+def find_worst(lane: Lane, sign: int) -> float | None:
+    """The worst price for a holding of this sign in the whole window, None where it shows none."""
+    if isinstance(lane, BarLane):
+        if not lane.events:
+            return None
+        if sign > 0:
+            return float(min(map(_LOW_OF, lane.events))) + lane.shift_sell
+        return float(max(map(_HIGH_OF, lane.asks))) + lane.shift_buy
+    met = [price for price in list_adverse(lane, sign, 0, len(lane.events)) if price is not None]
+    return None if not met else min(met) if sign > 0 else max(met)
 
 
 def _value_event(lane: Lane, sign: int, place: int) -> float | None:

@@ -23,7 +23,7 @@ from typing import Any, Final
 from tradecore.brokerage.account_acts import AccountActs
 from tradecore.brokerage.account_book import AccountBook
 from tradecore.brokerage.account_money import AccountMoney
-from tradecore.brokerage.lane_prices import list_adverse, read_price
+from tradecore.brokerage.lane_prices import find_worst, list_adverse, read_price
 from tradecore.brokerage.ledger import Ledger
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.order import Order
@@ -106,8 +106,7 @@ class MarginWatch:
         lane, sign = ledger.lane, 1 if ledger.position.quantity > 0 else -1
         key = (lane.instrument.id, sign)
         if key not in self._worst:
-            met = [price for price in list_adverse(lane, sign, 0, len(lane.events)) if price is not None]
-            self._worst[key] = (min(met) if sign > 0 else max(met)) if met else None
+            self._worst[key] = find_worst(lane, sign)
         worst, stands = self._worst[key], read_price(lane, sign, after)
         if worst is None or stands is None:
             return stands if worst is None else worst
