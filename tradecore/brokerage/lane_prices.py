@@ -15,10 +15,14 @@ from typing import Any, Final
 
 from tradecore.execution.bar_lane import BarLane
 from tradecore.execution.lane import Lane
+from tradecore.execution.quote_lane import QuoteLane
 from tradecore.execution.standing_lane import StandingLane
 
 _LOW_OF: Final = attrgetter("low")
 _HIGH_OF: Final = attrgetter("high")
+_BID_OF: Final = attrgetter("bid_price")
+_ASK_OF: Final = attrgetter("ask_price")
+_PRICE_OF: Final = attrgetter("price")
 
 
 def read_price(lane: Lane, sign: int, ts: int) -> float | None:
@@ -51,13 +55,20 @@ def list_adverse(lane: Lane, sign: int, start: int, stop: int) -> Sequence[float
 
 
 def find_worst(lane: Lane, sign: int) -> float | None:
-    """The worst price for a holding of this sign in the whole window, None where it shows none."""
+    """A price as bad for a holding of this sign as any of the whole window, None where it shows none.
+
+    It may be worse than what list_adverse gives: crossed quotes count, because looking at each would cost more.
+    """
+    if not lane.events:
+        return None
     if isinstance(lane, BarLane):
-        if not lane.events:
-            return None
         if sign > 0:
             return float(min(map(_LOW_OF, lane.events))) + lane.shift_sell
         return float(max(map(_HIGH_OF, lane.asks))) + lane.shift_buy
+    if isinstance(lane, QuoteLane):
+        return float(min(map(_BID_OF, lane.events)) if sign > 0 else max(map(_ASK_OF, lane.events)))
+    if not isinstance(lane, StandingLane):
+        return float(min(map(_PRICE_OF, lane.events)) if sign > 0 else max(map(_PRICE_OF, lane.events)))
     met = [price for price in list_adverse(lane, sign, 0, len(lane.events)) if price is not None]
     return None if not met else min(met) if sign > 0 else max(met)
 
