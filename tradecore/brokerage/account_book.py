@@ -40,7 +40,9 @@ Convert = Callable[[str], Decimal | None]
 class AccountBook:
     """One account. cash: by currency. reserved: set aside for working buys of a cash account, by currency. is_exposed:
     something was sold short or cash owed since the margin was looked at, so that a price could break it; is_watched:
-    one could already then, so that any execution counts. has_shorted: something was short at any time.
+    one could already then, so that any execution counts. has_shorted: something was short at any time. slack: how much
+    worse executions may make it before it is exposed, where the margin watch has said so; risks: what a unit of an
+    instrument takes of it at most, beside what is paid.
     """
 
     def __init__(self, settings: SimulatedBrokerSettings, *, convert: Convert, now: Callable[[], int]) -> None:
@@ -56,6 +58,8 @@ class AccountBook:
         self._convert = convert
         self._now = now
         self._legs = LinkedLegs()
+        self.slack = _ZERO
+        self.risks: dict[str, Decimal] = {}
 
     # ----------------------------------------------------------------------------------------------------- judging
 
@@ -261,8 +265,13 @@ class AccountBook:
             left_part = order.reserved * order.remaining / (order.remaining + execution.quantity)
             self._set_reserved(order, ledger, left_part)
         after = ledger.apply(execution, instant)
-        if self.is_watched or left < 0 or after.quantity < 0:
-            self.is_exposed = True
+        if self.is_watched or left < _ZERO or after.quantity < _ZERO:
+            risk = self.risks.get(instrument.id)
+            if risk is None or left < _ZERO:
+                self.is_exposed = True
+            else:
+                self.slack -= paid + execution.quantity * risk + commission
+                self.is_exposed = self.is_exposed or self.slack < _ZERO
         return after
 
     def _pay_commission(self, conversion: Conversion, execution: Execution) -> Decimal:

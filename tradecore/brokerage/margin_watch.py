@@ -72,6 +72,7 @@ class MarginWatch:
     def end_window(self) -> None:
         """All loaded events have happened."""
         self._worst.clear()
+        self._book.risks.clear()
         self.due_ns = NEVER
 
     def refresh(self, after: int) -> None:
@@ -83,13 +84,34 @@ class MarginWatch:
         is_short = any(ledger.position.quantity < 0 for ledger in held)
         book.is_watched, book.has_shorted = owes or is_short, book.has_shorted or is_short
         self.due_ns = NEVER
-        if book.is_watched and held and not self._is_safe(held, after):
+        book.risks.clear()
+        if not (book.is_watched and held):
+            return
+        excess = self._find_excess(held, after)
+        if excess <= 0:
             self.due_ns = self._find_suspect(held, after)
+        elif not owes:
+            self._allow(held, excess)
+
+    def _allow(self, held: list[Ledger], excess: float) -> None:
+        """Let executions take from the excess before anybody has to look again: each no more than its own worst.
+
+        A unit more or less of an instrument changes cash by what was paid, and value less margin by at most the
+        window's highest price and the margin of that: where nothing is owed, only shorts can be broken.
+        """
+        book = self._book
+        book.slack = Decimal(excess)
+        for ledger in held:
+            highest = self._find_window_worst(ledger.lane, -1)
+            if ledger.conversion is None and highest is not None:
+                stands = ledger.lane.mark(-1) or 0.0
+                price = Decimal(max(highest, stands, 0.0))
+                book.risks[ledger.instrument.id] = price * ledger.instrument.multiplier * (1 + self._maintenance)
 
     # -------------------------------------------------------------------------------------------------- looking ahead
 
-    def _is_safe(self, held: list[Ledger], after: int) -> bool:
-        """Whether the worst of all prices of the window together leave the account covered."""
+    def _find_excess(self, held: list[Ledger], after: int) -> float:
+        """By how much the account is covered at the worst of all prices of the window together; above 0: it is."""
         total, size = 0.0, 0.0
         for currency, amount in self._book.cash.items():
             value = self._convert_worst(float(amount), currency)
@@ -99,18 +121,21 @@ class MarginWatch:
             if price is not None:
                 excess = self._convert_worst(self._compute_excess(ledger, price), ledger.instrument.currency)
                 total, size = total + excess, size + abs(excess)
-        return total > size * _SLACK
+        return total - size * _SLACK
 
     def _find_worst(self, ledger: Ledger, after: int) -> float | None:
         """The worst price of the window for what is held, or what stands now."""
         lane, sign = ledger.lane, 1 if ledger.position.quantity > 0 else -1
-        key = (lane.instrument.id, sign)
-        if key not in self._worst:
-            self._worst[key] = find_worst(lane, sign)
-        worst, stands = self._worst[key], read_price(lane, sign, after)
+        worst, stands = self._find_window_worst(lane, sign), read_price(lane, sign, after)
         if worst is None or stands is None:
             return stands if worst is None else worst
         return min(worst, stands) if sign > 0 else max(worst, stands)
+
+    def _find_window_worst(self, lane: Lane, sign: int) -> float | None:
+        key = (lane.instrument.id, sign)
+        if key not in self._worst:
+            self._worst[key] = find_worst(lane, sign)
+        return self._worst[key]
 
     def _convert_worst(self, amount: float, currency: str) -> float:
         if currency == self._book.currency or not amount:

@@ -1,0 +1,61 @@
+"""Executions that surely leave the margin covered are let pass: nothing of what happens may show it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tradecore.brokerage.margin_watch import MarginWatch
+from tradecore.domain.instant import MINUTE_NS
+from tradecore.domain.order import Order
+from tradecore.testing.broker_desk import make_broker_desk
+from tradecore.testing.builders import make_bar
+
+prices = st.integers(60, 160).map(float)
+bars = st.lists(st.tuples(prices, prices, prices), min_size=3, max_size=20)
+quantities = st.lists(st.integers(-9, 9), min_size=1, max_size=20)
+
+
+@given(bars=bars, quantities=quantities, cash=st.integers(200, 4_000), window=st.integers(1, 8))
+async def test_a_margin_that_is_looked_at_less_often_breaks_at_the_same_instants(
+    bars: list[tuple[float, float, float]], quantities: list[int], cash: int, window: int
+) -> None:
+    """Same orders, executions and notes as with a look after every execution."""
+    assert await play(bars, quantities, cash, window) == await play(bars, quantities, cash, window, always=True)
+
+
+async def play(
+    bars: list[tuple[float, float, float]], quantities: list[int], cash: int, window: int, *, always: bool = False
+) -> list[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        if always:
+            patch.setattr(MarginWatch, "_allow", lambda self, held, excess: None)
+        desk = make_broker_desk(
+            "bar TEST.SIM 1m last",
+            cash={"USD": Decimal(cash)},
+            maintenance_margin=Decimal("0.25"),
+            bar_fill="same_close",
+        )
+        made = [
+            make_bar(
+                minute * MINUTE_NS, closed, open=opened, high=max(opened, closed, far), low=min(opened, closed, far)
+            )
+            for minute, (opened, closed, far) in enumerate(bars, 1)
+        ]
+        pending = list(quantities)
+        for start in range(0, len(made), window):
+            part = made[start : start + window]
+            desk.broker.load("bar", "TEST.SIM 1m last", part)
+            for event in part:
+                desk.advance(event.ts_event)
+                if pending and (quantity := pending.pop(0)):
+                    await desk.submit(Order.market("TEST.SIM", quantity))
+            desk.broker.end_window(part[-1].ts_event + 1)
+            desk.advance(part[-1].ts_event)
+        desk.finish()
+        told = desk.recorder
+        return [told.executions, told.positions, told.orders, told.marks, told.notes]
