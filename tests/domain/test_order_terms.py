@@ -33,6 +33,8 @@ def test_terms_say_what_was_asked_for() -> None:
     ("make", "said"),
     [
         (lambda: Order.market(ID, 1, time_in_force=TimeInForce.GTD), "GTD without an expire_time"),
+        (lambda: Order.limit(ID, 1, 100, time_in_force="IOC"), "is 'IOC'; expected one of TimeInForce.GTC, "),
+        (lambda: Order.market(ID, 1, time_in_force=None), "is None; expected one of TimeInForce.GTC, "),
         (lambda: Order.market(ID, 1, expire_time=LATER), "add time_in_force=TimeInForce.GTD"),
         (lambda: Order.market(ID, 1, post_only=True), "a MARKET order takes; only LIMIT orders may be"),
         (lambda: Order.stop_limit(ID, 1, 100, 101, post_only=True), "a STOP_LIMIT order takes"),

@@ -56,6 +56,42 @@ async def test_what_is_wrong_at_any_time_raises_at_the_call(
     assert (result.status, result.counts["orders"]) == ("complete", 0)
 
 
+@pytest.mark.parametrize(
+    ("call", "make", "said"),
+    [
+        (
+            "submit_order",
+            lambda: make_bracket(),
+            "takes an Order, got OrderGroup .*; for an OrderGroup there is submit_gr",
+        ),
+        ("submit_order", lambda: "buy", "submit_order takes an Order, got str 'buy'$"),
+        ("submit_group", lambda: tc.Order.market("TEST.SIM", 1), "takes an OrderGroup.* there is submit_order$"),
+        ("cancel_order", lambda: make_bracket(), "there is cancel_group$"),
+        ("cancel_group", lambda: tc.Order.market("TEST.SIM", 1), "there is cancel_order$"),
+        ("cancel_order", lambda: None, "cancel_order takes an Order, got NoneType None$"),
+        ("update_order", lambda: make_bracket(), "there is update_order, for one order of it$"),
+        ("submit_order", lambda: tc.Opportunity(tc.Order.market("TEST.SIM", 1)), "there is submit_opportunity$"),
+        ("cancel_order", lambda: tc.Opportunity(tc.Order.market("TEST.SIM", 1)), r"there is close\(\)$"),
+    ],
+)
+async def test_a_call_that_is_given_something_else_names_the_one_to_use(
+    call: str, make: Callable[[], Any], said: str
+) -> None:
+    """A bracket given to submit_order is the first mistake that everybody makes."""
+
+    class Gives(tc.Strategy):
+        def on_start(self) -> None:
+            with pytest.raises(InvalidOrder, match=said):
+                getattr(self, call)(make())
+
+    result = await tc.run_backtest(strategies=Gives(), brokers=SIM, instruments=[make_instrument()])
+    assert (result.status, result.counts["orders"]) == ("complete", 0)
+
+
+def make_bracket() -> tc.OrderGroup:
+    return tc.Order.bracket("TEST.SIM", 1, price=100, stop_price=90)
+
+
 async def test_a_run_without_a_start_counts_time_from_its_first_execution_on() -> None:
     """Not from the last one that happened to be taken in together with it: years, CAGR and ratios follow from it."""
 

@@ -27,8 +27,8 @@ def check_terms(order: Order, now: int) -> None:
     expire_ns = order.terms.expire_ns
     if expire_ns is not None and expire_ns <= now:
         raise InvalidOrder(
-            f"order {order.order_id or order.instrument}: expire_time {format_ns(expire_ns)} is not later than now, "
-            f"{format_ns(now)}; give a time in the future"
+            f"expire_time of a {order.order_type.value} order for {order.instrument} is {format_ns(expire_ns)}, which "
+            f"is not later than now, {format_ns(now)}; give a time in the future"
         )
 
 

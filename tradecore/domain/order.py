@@ -30,6 +30,7 @@ from tradecore.domain.order_terms import (
     OrderTerms,
     Trailing,
     TypedTrailing,
+    check_time_in_force,
     make_terms,
 )
 from tradecore.domain.order_terms import OrderSide as OrderSide
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from tradecore.domain.order_group import OrderGroup
 
 _ZERO = Decimal(0)
-
-
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11, and orders do it often.
 _BUY, _SELL = OrderSide.BUY, OrderSide.SELL
 _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
@@ -112,7 +111,7 @@ class Order:
         if order_type is not _MARKET or price is not None or stop_price is not None:
             self._set_prices(price, stop_price)
         if time_in_force is not _GTC:
-            self._time_in_force = time_in_force
+            self._time_in_force = check_time_in_force(time_in_force, instrument)
         if tags:
             self._tags = MappingProxyType(dict(tags))
         if post_only or reduce_only or expire_time is not None or time_in_force is _GTD or trailing is not None:
@@ -359,8 +358,7 @@ class Order:
         if self._state is not _INITIALIZED:
             raise OrderError(f"order {self._order_id} was submitted before and is {self._state.name}; make a new Order")
         self._state = _SUBMITTED
-        self._order_id, self._strategy, self._broker = order_id, strategy, broker
-        self._ts_decided = ts_decided
+        self._order_id, self._strategy, self._broker, self._ts_decided = order_id, strategy, broker, ts_decided
 
     def join_group(
         self, order_id: str, strategy: str, broker: str, ts_decided: int, *,

@@ -157,6 +157,14 @@ PLAIN_TERMS: Final = OrderTerms()
 """What most orders have. Compare with `is`."""
 
 
+def check_time_in_force(value: TimeInForce, instrument: str) -> TimeInForce:
+    """The same value, a TimeInForce; a word like it would be taken for GTC. Raises: InvalidOrder."""
+    if type(value) is TimeInForce:
+        return value
+    words = ", ".join(f"TimeInForce.{one.name}" for one in TimeInForce)
+    raise InvalidOrder(f"time_in_force of an order for {instrument} is {value!r}; expected one of {words}")
+
+
 def make_terms(
     what: str,
     order_type: OrderType,

@@ -22,6 +22,7 @@ from tradecore.domain.order_terms import OrderRole
 from tradecore.errors import InvalidOrder, OrderError, UnknownOrder
 from tradecore.execution import group_rules
 from tradecore.execution.group_rules import Action, GroupState, Leg, Step
+from tradecore.strategy.order_call import check_given
 
 if TYPE_CHECKING:
     from tradecore.engine.participant import BrokerParticipant
@@ -58,6 +59,7 @@ class GroupDesk:
 
     def submit(self, group: OrderGroup, broker_name: str | None) -> OrderGroup:
         """Check every order, number them, and send what may be sent; all or nothing. Raises: see Strategy."""
+        check_given("submit_group", group, OrderGroup)
         if group.is_submitted:
             raise OrderError(f"group {group.id} was submitted before; make a new OrderGroup")
         desk = self._desk
@@ -88,6 +90,7 @@ class GroupDesk:
 
     def cancel(self, group: OrderGroup) -> None:
         """Cancel whatever of a group is not finished. Raises: UnknownOrder."""
+        check_given("cancel_group", group, OrderGroup)
         if not any(self._desk.knows(order) or order.order_id in self.members for order in group.orders):
             raise UnknownOrder(
                 f"cancel_group: group {group.id or '(not submitted)'} is not open: it was not submitted by this "

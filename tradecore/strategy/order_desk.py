@@ -24,6 +24,7 @@ from tradecore.engine.participant import BrokerParticipant, BrokerReport
 from tradecore.engine.trading_engine import TradingEngine
 from tradecore.errors import InvalidOrder, OrderError, UnknownInstrument, UnknownOrder
 from tradecore.strategy.group_desk import GroupDesk
+from tradecore.strategy.order_call import check_given
 from tradecore.strategy.reported_money import ReportedMoney
 
 _INITIALIZED = OrderState.INITIALIZED
@@ -80,6 +81,8 @@ class OrderDesk:
 
     def check_order(self, order: Order, broker_name: str | None) -> BrokerParticipant:
         """The broker that may take an order, which lies on its instrument's grid now. Raises: see Strategy."""
+        if type(order) is not Order:
+            check_given("submit_order", order, Order)
         if not self.is_open:
             raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
         if order.state is not _INITIALIZED:
@@ -113,6 +116,8 @@ class OrderDesk:
 
     def cancel_order(self, order: Order) -> None:
         """Ask the order's broker to cancel it."""
+        if type(order) is not Order:
+            check_given("cancel_order", order, Order)
         if self._grouped and self.groups.is_held(order):
             self._engine.check_in_turn("cancel_order")
             self.groups.cancel_held(order)
@@ -141,6 +146,7 @@ class OrderDesk:
         self, order: Order, *, quantity: Number | None, price: Number | None, stop_price: Number | None
     ) -> None:
         """Ask the order's broker to change it; a child of a group that was not sent yet changes here."""
+        check_given("update_order", order, Order)
         is_held = bool(self._grouped) and self.groups.is_held(order)
         if not is_held:
             self._check_open(order, "update_order")
