@@ -26,7 +26,8 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     │   └── CatchUpTooSlow      phase C does not come to an end: events come faster than they are delivered
     ├── FeedDataError           a frame of a venue that cannot be read; it is kept aside, the feed goes on
     ├── VenueError
-    │   ├── VenueUnreachable    no connection: no such host, refused, TLS, no answer
+    │   ├── VenueUnreachable    no connection: no such host, refused, no answer
+    │   │   └── VenueUntrusted  TLS: whoever answered could not prove to be the venue
     │   ├── VenueRefused        the handshake was answered with a refusal (401, 403, 418, 429 ...)
     │   ├── VenueNotRunning     a call that needs the venue's connections while `run` is not running
     │   ├── SubscriptionRefused
@@ -283,11 +284,22 @@ class VenueUnreachable(VenueError):
         self.url, self.attempts, self.reason = url, attempts, reason
 
 
+class VenueUntrusted(VenueUnreachable):
+    """Whoever answered could not prove to be the venue: its TLS certificate is not trusted. Nothing was asked of it."""
+
+    def __init__(self, url: str, reason: str, advice: str) -> None:
+        VenueError.__init__(self, f"{url} cannot be trusted, and nothing was sent to it: {reason}. {advice}")
+        self.url, self.attempts, self.reason, self.advice = url, 1, reason, advice
+
+
 class VenueRefused(VenueError):
     """The venue answered the handshake with a refusal that trying again does not change."""
 
     def __init__(self, url: str, status: int, reason: str) -> None:
-        super().__init__(f"{url} refused the connection with status {status}: {reason}")
+        super().__init__(
+            f"{url} refused the connection with status {status}: {reason}. Trying again will not change that: check the "
+            "url, and whether the venue serves your address and country"
+        )
         self.url, self.status, self.reason = url, status, reason
 
 

@@ -16,7 +16,7 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
 from tradecore.domain.clock import Clock
-from tradecore.errors import FeedDataError, VenueNotRunning, VenueRateLimited, VenueRequestFailed, VenueUnreachable
+from tradecore.errors import FeedDataError, VenueNotRunning, VenueRateLimited, VenueRequestFailed
 from tradecore.venues.connection_settings import ConnectionSettings
 from tradecore.venues.feed_dialect import Answer, Request
 from tradecore.venues.feed_link import FeedLink, LinkLost
@@ -99,7 +99,10 @@ class BinanceApi:
             self._tasks = self._link = None
 
     async def ask(self, method: str, params: dict[str, Any], *, weight: int) -> bytes:
-        """The JSON of the result. Raises: VenueRequestFailed, VenueRateLimited, VenueUnreachable, VenueNotRunning."""
+        """The JSON of the result.
+
+        Raises: VenueRequestFailed, VenueRateLimited, VenueUnreachable, VenueUntrusted, VenueRefused, VenueNotRunning.
+        """
         reason = ""
         for _ in range(TRIES_MAX):
             await self._wait_for_weight(weight)
@@ -124,7 +127,7 @@ class BinanceApi:
         raise VenueRequestFailed(self._venue, method, 0, f"{reason}; asked {TRIES_MAX} times")
 
     async def _connect(self, method: str) -> FeedLink:
-        """The living connection, made if need be. Raises: VenueUnreachable, VenueNotRunning."""
+        """The living connection, made if need be. Raises: VenueUnreachable, VenueRefused, VenueNotRunning."""
         async with self._connecting:
             if self._tasks is None:
                 raise VenueNotRunning(self._venue, method)
@@ -138,7 +141,7 @@ class BinanceApi:
                     break
                 except HandshakeFailed as failed:
                     if failed.is_final or attempt == attempts_max:
-                        raise VenueUnreachable(self.url, attempt, failed.reason) from failed
+                        raise failed.translate(self.url, attempt) from failed
                     await anyio.sleep(self._schedule.next_delay_s(failed.retry_after_s))
             self._schedule.attempt = 0
             self._link = FeedLink(

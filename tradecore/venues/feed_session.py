@@ -28,8 +28,6 @@ from tradecore.errors import (
     SubscriptionTimeout,
     VenueError,
     VenueNotRunning,
-    VenueRefused,
-    VenueUnreachable,
 )
 from tradecore.venues.connection_settings import ConnectionSettings
 from tradecore.venues.feed_dialect import Answer, FeedDialect, Request, StreamTrack
@@ -86,7 +84,10 @@ class FeedSession:
     # ------------------------------------------------------------------------------------------------ connections
 
     async def run(self, sink: VenueSink, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
-        """Keep connected until cancelled. Raises: VenueUnreachable, VenueRefused; every stream was told ENDED then."""
+        """Keep connected until cancelled; before it raises, every stream was told ENDED.
+
+        Raises: VenueUnreachable, VenueUntrusted, VenueRefused.
+        """
         self._sink = sink
         failure: VenueError | None = None
         try:
@@ -176,7 +177,7 @@ class FeedSession:
     async def _connect(self, *, attempts_max: int | None = None, is_held: bool = False) -> FeedLink:
         """A connection with every stream acknowledged; without attempts_max it is tried until stopped.
 
-        Raises: VenueRefused, VenueUnreachable.
+        Raises: VenueRefused, VenueUnreachable, VenueUntrusted.
         """
         url, attempts = self._dialect.url, 0
         while True:
@@ -186,10 +187,8 @@ class FeedSession:
             try:
                 return await self._open(is_held=is_held)
             except HandshakeFailed as failed:
-                if failed.is_final and failed.status:
-                    raise VenueRefused(url, failed.status, failed.reason) from failed
                 if failed.is_final or attempts == attempts_max:
-                    raise VenueUnreachable(url, attempts, failed.reason) from failed
+                    raise failed.translate(url, attempts) from failed
                 reason, retry_after_s = failed.reason, failed.retry_after_s
             except LinkLost as lost:
                 reason = str(lost)

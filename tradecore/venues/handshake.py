@@ -11,29 +11,46 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import anyio
 
 from tradecore.domain.clock import Clock
+from tradecore.errors import VenueError, VenueRefused, VenueUnreachable, VenueUntrusted
 from tradecore.venues.connection_settings import ConnectionSettings
+from tradecore.venues.network_failure import advise_on_trust, describe_failure
 from tradecore.venues.reconnect_schedule import ConnectBudget
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 # What a venue means by them: who you are, or that you may not, does not change by asking again.
-FINAL_STATUSES: Final = frozenset({400, 401, 403, 404, 410, 426})
+FINAL_STATUSES: Final = frozenset({400, 401, 403, 404, 410, 426, 451})
 # Asked to slow down (429) or shut out for not doing so (418). Without a Retry-After, what Binance's first ban lasts.
 WAIT_STATUSES: Final = {429: 60.0, 418: 120.0}
 RETRY_AFTER_MAX_S: Final = 3 * 86_400.0  # the longest ban a venue documents
 
 
 class HandshakeFailed(Exception):
-    """One attempt failed. status: HTTP, 0 without an answer. is_final: trying again cannot help."""
+    """One attempt failed. status: HTTP, 0 without an answer. is_final: trying again cannot help.
 
-    def __init__(self, reason: str, *, status: int = 0, is_final: bool = False, retry_after_s: float = 0.0) -> None:
+    advice: what to do about a certificate that is not trusted, else "".
+    """
+
+    def __init__(
+        self, reason: str, *, status: int = 0, is_final: bool = False, retry_after_s: float = 0.0, advice: str = ""
+    ) -> None:
         super().__init__(reason)
         self.reason, self.status, self.is_final, self.retry_after_s = reason, status, is_final, retry_after_s
+        self.advice = advice
+
+    def translate(self, url: str, attempts: int) -> VenueError:
+        """The error for who asked for the connection, after so many attempts."""
+        if self.advice:
+            return VenueUntrusted(url, self.reason, self.advice)
+        if self.is_final and self.status:
+            return VenueRefused(url, self.status, self.reason)
+        return VenueUnreachable(url, attempts, self.reason)
 
 
 async def open_socket(url: str, settings: ConnectionSettings) -> ClientConnection:
@@ -57,15 +74,17 @@ async def open_socket(url: str, settings: ConnectionSettings) -> ClientConnectio
         response = error.response
         raise _classify(response.status_code, response.headers, response.body or b"") from error
     except InvalidURI as error:
-        raise HandshakeFailed(f"the url cannot be read: {error}", is_final=True) from error
+        raise HandshakeFailed(f"expected a url that begins with wss:// or ws://; {error}", is_final=True) from error
     except WebSocketException as error:
-        raise HandshakeFailed(f"malformed handshake: {error}") from error
+        hint = "check the path of the url, and wss:// (with TLS) against ws:// (without)"
+        raise HandshakeFailed(f"malformed handshake: {error}; {hint}") from error
     except TimeoutError as error:
         raise HandshakeFailed(f"no answer within {settings.open_timeout_s:g} s") from error
     except ssl.SSLCertVerificationError as error:
-        raise HandshakeFailed(f"TLS certificate not trusted: {error.verify_message}", is_final=True) from error
+        advice = advise_on_trust(error)
+        raise HandshakeFailed(describe_failure(error, _name_host(url)), is_final=True, advice=advice) from error
     except OSError as error:
-        raise HandshakeFailed(_describe(error)) from error
+        raise HandshakeFailed(describe_failure(error, _name_host(url))) from error
 
 
 async def wait_for_budget(budget: ConnectBudget, clock: Clock) -> None:
@@ -93,5 +112,5 @@ def read_retry_after(header: str | None, default_s: float) -> float:
     return min(float(text), RETRY_AFTER_MAX_S) if text.isascii() and text.isdigit() else default_s
 
 
-def _describe(error: OSError) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _name_host(url: str) -> str:
+    return urlsplit(url).hostname or url

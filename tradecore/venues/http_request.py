@@ -17,11 +17,17 @@ from urllib.parse import urlsplit
 import anyio
 import msgspec
 
+from tradecore.venues.network_failure import advise_on_trust, describe_failure
+
 CHUNK_BYTES: Final = 2**16
 
 
 class HttpFailed(Exception):
-    """No answer could be had; says why."""
+    """No answer could be had; says why. advice: what to do about a certificate that is not trusted, else ""."""
+
+    def __init__(self, reason: str, *, advice: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.advice = reason, advice
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
@@ -52,9 +58,9 @@ async def load_http(url: str, *, timeout_s: float, bytes_max: int) -> HttpAnswer
     except TimeoutError as error:
         raise HttpFailed(f"no answer within {timeout_s:g} s") from error
     except ssl.SSLCertVerificationError as error:
-        raise HttpFailed(f"TLS certificate not trusted: {error.verify_message}") from error
+        raise HttpFailed(describe_failure(error, parts.hostname), advice=advise_on_trust(error)) from error
     except OSError as error:
-        raise HttpFailed(f"{type(error).__name__}: {error}") from error
+        raise HttpFailed(describe_failure(error, parts.hostname)) from error
 
 
 async def _exchange(

@@ -19,7 +19,7 @@ from tradecore.domain.clock import Clock
 from tradecore.domain.instant import SECOND_NS
 from tradecore.domain.stream import Stream
 from tradecore.domain.trade_tick import Aggressor, TradeTick
-from tradecore.errors import FeedDataError, VenueRateLimited, VenueRequestFailed
+from tradecore.errors import FeedDataError, VenueRateLimited, VenueRequestFailed, VenueUntrusted
 from tradecore.venues.connection_settings import ConnectionSettings
 from tradecore.venues.frame_fields import Price, Size, decode_frame, lenient
 from tradecore.venues.frame_fields import Sequence as TradeNumber
@@ -59,7 +59,7 @@ _SIDES: Final = {"b": Aggressor.BUYER, "s": Aggressor.SELLER}
 
 
 class KrakenRest:
-    """Questions to one REST host. Raises VenueRequestFailed, VenueRateLimited from every call."""
+    """Questions to one REST host. Raises VenueRequestFailed, VenueRateLimited, VenueUntrusted from every call."""
 
     def __init__(self, venue: str, settings: ConnectionSettings, *, url: str = REST_URL, clock: Clock) -> None:
         self._venue = venue
@@ -127,6 +127,8 @@ class KrakenRest:
                         bytes_max=self._settings.frame_bytes_max,
                     )
                 except HttpFailed as failed:
+                    if failed.advice:
+                        raise VenueUntrusted(self._url, failed.reason, failed.advice) from failed
                     reason, status, wait_s = str(failed), 0, float(2**attempt)
                     continue
             status = answer.status

@@ -85,8 +85,8 @@ class MarketDataVenue(Protocol):
     async def run(self, sink: VenueSink, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Connect, say `started`, and keep connected until cancelled.
 
-        Raises: VenueUnreachable, VenueRefused when it cannot or must not connect (again); every stream has been told
-        ENDED then.
+        Raises: VenueUnreachable, VenueUntrusted, VenueRefused when it cannot or must not connect (again); every stream
+        has been told ENDED then.
         """
         ...
 
