@@ -13,6 +13,7 @@ from tradecore.domain.bar_type import BarType
 from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.event import Event
 from tradecore.domain.execution import BrokerSource, Execution, Liquidity
+from tradecore.domain.feed_state import FeedState, FeedStateChanged
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSide, OrderType, TimeInForce
 from tradecore.domain.order_events import (
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from tradecore.feeds.iterator_feed import feed
     from tradecore.feeds.mixed_feed import MixedFeed
     from tradecore.feeds.push_feed import PushFeed
+    from tradecore.runtime.live_settings import HandoverSettings, VenueSettings
     from tradecore.runtime.run_backtest import run_backtest, run_backtest_sync
+    from tradecore.runtime.run_live import run_live
     from tradecore.runtime.run_result import RunResult
     from tradecore.storage.open_storage import open_storage
     from tradecore.strategy.opportunity import Opportunity
@@ -68,6 +71,7 @@ _LAZY = {
     "ConstantDelay": "tradecore.domain.delay_law",
     "DepthSlippage": "tradecore.brokerage.settings",
     "FixedCommission": "tradecore.brokerage.settings",
+    "HandoverSettings": "tradecore.runtime.live_settings",
     "Latency": "tradecore.brokerage.settings",
     "LognormalDelay": "tradecore.domain.delay_law",
     "MessageBus": "tradecore.engine.message_bus",
@@ -87,10 +91,12 @@ _LAZY = {
     "TickSlippage": "tradecore.brokerage.settings",
     "TradeColumnsFeed": "tradecore.feeds.columns_feed",
     "TrailStop": "tradecore.strategy.opportunity_management",
+    "VenueSettings": "tradecore.runtime.live_settings",
     "feed": "tradecore.feeds.iterator_feed",
     "open_storage": "tradecore.storage.open_storage",
     "run_backtest": "tradecore.runtime.run_backtest",
     "run_backtest_sync": "tradecore.runtime.run_backtest",
+    "run_live": "tradecore.runtime.run_live",
 }
 
 __all__ = [
@@ -110,7 +116,10 @@ __all__ = [
     "DepthSnapshot",
     "Event",
     "Execution",
+    "FeedState",
+    "FeedStateChanged",
     "FixedCommission",
+    "HandoverSettings",
     "Instrument",
     "Latency",
     "Liquidity",
@@ -153,10 +162,12 @@ __all__ = [
     "TradeColumnsFeed",
     "TradeTick",
     "TrailStop",
+    "VenueSettings",
     "feed",
     "open_storage",
     "run_backtest",
     "run_backtest_sync",
+    "run_live",
 ]
 
 

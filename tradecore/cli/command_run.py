@@ -1,4 +1,4 @@
-"""`tradecore run CONFIG`: a backtest from a configuration.
+"""`tradecore run CONFIG`: a backtest, or a live run, from a configuration.
 
 Receives: the configuration, overrides, where run folders go.
 Gives:    the result on stdout, progress on a terminal; exit 0, 1 when a strategy failed, 130 or 143 when interrupted,
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tradecore.cli.interruption import Interruption, run_interruptible, say_interrupted
+from tradecore.cli.live_line import LiveLine
 from tradecore.cli.options import (
     debug_option,
     json_option,
@@ -25,8 +26,10 @@ from tradecore.cli.options import (
 )
 from tradecore.cli.progress_line import ProgressLine
 from tradecore.cli.strategy_imports import allow_imports_beside
+from tradecore.runtime.config import load_config
 
 if TYPE_CHECKING:
+    from tradecore.runtime.run_config import RunConfig
     from tradecore.runtime.run_result import RunResult
 
 
@@ -51,24 +54,37 @@ def run(
 ) -> int:
     """Run CONFIG and print what came of it.
 
-    Ctrl-C stops cleanly: what was done until then is kept in the run folder and labelled. A second one leaves at once.
+    A live run ([run] mode = "live") subscribes, replays history, catches up and trades live, until its duration is over
+    or you stop it. Ctrl-C stops cleanly, in every phase: what was done until then is kept in the run folder and
+    labelled. A second one leaves at once.
     """
     allow_imports_beside(config)
     listed = list_overrides(overrides, start_ns, end_ns, seed)
-    with ProgressLine(quiet=quiet) as line:
-        result, interruption = run_interruptible(lambda i: _run(config, listed, runs_dir, line, i))
+    loaded = load_config(config, listed)
+    if loaded.run.mode == "live":
+        with LiveLine(quiet=quiet) as live:
+            result, interruption = run_interruptible(lambda i: _run_live(loaded, runs_dir, live, i))
+    else:
+        with ProgressLine(quiet=quiet) as line:
+            result, interruption = run_interruptible(lambda i: _run(loaded, runs_dir, line, i))
     _print_result(result, interruption, as_json=as_json)
     return _exit_code_of(result, interruption)
 
 
-async def _run(
-    config: Path, overrides: list[str], runs_dir: Path | None, line: ProgressLine, interruption: Interruption
-) -> RunResult:
+async def _run(config: RunConfig, runs_dir: Path | None, line: ProgressLine, interruption: Interruption) -> RunResult:
     """The result; partial, and labelled so, once the scope was cancelled."""
     from tradecore.runtime.run_backtest import run_backtest
 
-    settings: dict[str, Any] = {} if runs_dir is None else {"runs_dir": runs_dir}
-    return await run_backtest(config, overrides=overrides, progress=line.show_run, scope=interruption.scope, **settings)
+    return await run_backtest(config, runs_dir=runs_dir, progress=line.show_run, scope=interruption.scope)
+
+
+async def _run_live(config: RunConfig, runs_dir: Path | None, line: LiveLine, interruption: Interruption) -> RunResult:
+    """The same of a live run."""
+    from tradecore.runtime.run_live import run_live
+
+    return await run_live(
+        config, runs_dir=runs_dir, progress=line.show_progress, watch=line.watch, scope=interruption.scope
+    )
 
 
 def _print_result(result: RunResult, interruption: Interruption, *, as_json: bool) -> None:

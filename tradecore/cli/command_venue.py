@@ -7,13 +7,16 @@ Never:    listens anywhere but on loopback: whoever reaches it may plan faults. 
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import click
 
 from tradecore.cli.interruption import Interruption, run_interruptible
@@ -57,6 +60,7 @@ _PORT_MAX: Final = 65_535
     help='What goes wrong, as in "drop at=30 every=60" or "mute at=10 for=5 topic=btcusdt@trade". May be repeated.',
 )  # fmt: skip
 @click.option("--stop-at-end", is_flag=True, help="Stop when a recording is over; else it idles on.")
+@click.option("--with-parent", is_flag=True, hidden=True, help="Stop when stdin ends: whoever started it is gone.")
 @json_option
 @debug_option
 def venue(**options: Any) -> int:
@@ -95,7 +99,7 @@ async def _serve(
     from tradecore.testing.local_venue.venue_server import open_venue_server
 
     with interruption.scope:
-        async with _open_source(options) as source:
+        async with _open_source(options) as source, _bind_to_parent(options["with_parent"], interruption):
             local_venue = LocalVenue(source, settings)
             if options["market"] == "synthetic" and options["start_ns"] is None:
                 local_venue.clock.start()  # "now" is when it was asked for, not when its history was made
@@ -106,6 +110,29 @@ async def _serve(
                     await local_venue.play.run()
                 finally:
                     _say_end(local_venue, as_json=options["as_json"])
+
+
+@asynccontextmanager
+async def _bind_to_parent(is_bound: bool, interruption: Interruption) -> AsyncIterator[None]:
+    """Stop when stdin ends, which it does when the process that holds its other end does, however that ended."""
+    if not is_bound:
+        yield
+        return
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+
+    async def wait_for_end() -> None:
+        await reader.read()
+        interruption.scope.cancel()
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_for_end)
+            yield
+            tasks.cancel_scope.cancel()
+    finally:
+        transport.close()
 
 
 @asynccontextmanager

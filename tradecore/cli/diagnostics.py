@@ -15,11 +15,14 @@ from typing import Any, Final
 import click
 
 from tradecore.errors import (
+    BackfillTooLarge,
+    CatchUpTooSlow,
     ConfigError,
     DataMissing,
     FeedError,
     ImportDataError,
     ImportSettingsError,
+    InstrumentConflict,
     InvalidEvent,
     InvalidName,
     LocalVenueError,
@@ -27,20 +30,26 @@ from tradecore.errors import (
     OrderError,
     RunFolderError,
     SeriesNotFound,
+    SpillFailed,
     StorageConflict,
     StorageSchemaNewer,
     StorageUnavailable,
     StrategyError,
+    StreamBroken,
+    StreamConflict,
     TradecoreError,
     TurnLimitExceeded,
     UnknownInstrument,
+    UnknownVenue,
+    VenueError,
+    VenueProcessFailed,
 )
 from tradecore.runtime.config_mistakes import ConfigMistake
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 _EXAMPLES: Final = _PACKAGE / "examples"
 
-_NEXT_STEPS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+_NEXT_STEPS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
     (UnknownInstrument, "`tradecore data list` shows the instruments of a store"),
     (InvalidName, "write the name as the message says"),
     (DataMissing, "`tradecore data list` shows what there is; `tradecore data import FILE` adds to it"),
@@ -50,6 +59,17 @@ _NEXT_STEPS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (StorageSchemaNewer, "use a newer tradecore, or another --storage"),
     (StorageConflict, "`tradecore data info` shows the series; import into another --storage to compare"),
     (StorageUnavailable, "check the path, or name another store with --storage URL or [storage] url"),
+    (UnknownVenue, "correct the configuration, then `tradecore check CONFIG`"),
+    (InstrumentConflict, "correct the [[instruments]] table, then run again"),
+    (BackfillTooLarge, "`tradecore data import FILE` brings the archive in"),
+    (VenueProcessFailed, "`tradecore venue --help` lists the options"),
+    (
+        VenueError,
+        "check [venues.NAME] and the network, then run again; handover.json in the run folder says how far it came",
+    ),
+    ((StreamBroken, StreamConflict), "handover.json in the run folder says what is missing, stream by stream"),
+    (SpillFailed, "free some space, or raise [handover] buffer_events, then run again"),
+    (CatchUpTooSlow, "make the callbacks faster or subscribe to less, then run again"),
     (FeedError, "`tradecore data verify` finds disorder in a store"),
     (InvalidEvent, "correct the data, then run again"),
     (OrderError, "correct the order in the strategy, then run again"),

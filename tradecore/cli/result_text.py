@@ -24,6 +24,8 @@ def format_result(result: RunResult) -> str:
     lines += ["", str(result.statistics)]
     if len(result.strategies) > 1:
         lines += ["", *_format_strategies(result.strategies)]
+    if result.handover is not None:
+        lines += ["", result.handover.to_text()]
     lines.append("")
     if result.counts:
         lines.append("  ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.counts.items()))
@@ -48,6 +50,7 @@ def describe_result(result: RunResult) -> dict[str, Any]:
         "match_sources": result.match_sources,
         "notes": result.notes,
         "failures": result.failures,
+        **({} if result.handover is None else {"handover": result.handover.to_dict()}),
     }
 
 

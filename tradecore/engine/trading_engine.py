@@ -48,6 +48,7 @@ from tradecore.errors import (
     StorageError,
     StrategyError,
     TurnLimitExceeded,
+    VenueError,
 )
 from tradecore.feeds.merge import Envelope, Lane, Window, is_time_event, rank_of
 
@@ -563,7 +564,7 @@ class TradingEngine:
                         await command.carry_out()
                     elif not order.is_finished:
                         await command.carry_out(order)
-                except (DataMissing, FeedError, RunFolderError, StorageError):
+                except (DataMissing, FeedError, RunFolderError, StorageError, VenueError):
                     raise  # not the strategy's: what cannot be read or kept ends the run, whoever asked for it
                 except Exception as error:  # a command's error is its strategy's
                     await self._strategy_raised(command.strategy, command.label, error)
