@@ -295,3 +295,19 @@ def test_holes_shrink_split_and_close() -> None:
     assert seen.holes == [MissingIds(2, 4, 1, 5), MissingIds(6, 8, 5, 9)]
     assert seen.close_holes(3, 7) == [MissingIds(3, 4, 1, 5), MissingIds(6, 7, 5, 9)]
     assert [(hole.first, hole.last) for hole in seen.holes] == [(2, 2), (8, 8)]
+
+
+def test_a_page_says_nothing_of_what_lies_before_it() -> None:
+    """3 is missing; of the answer's first page 6 is still to come live. It is lost, 7 and 8 come: 6 is a hole then.
+
+    The second page (7, 8) reaches beyond that hole, but the row that would have filled it was in the first.
+    """
+    join = make_join()
+    join.take_stored(trades(1, 2))
+    assert [join.take_live(trade(number)) for number in (4, 5)] == [True, True]
+    question = join.question
+    assert question is not None
+    assert ids(join.take_answer(trades(2, 3, 4, 5, 6), question, as_of_ns=0)) == [3]
+    assert [join.take_live(trade(number)) for number in (7, 8)] == [True, True]
+    assert join.take_answer(trades(7, 8), question, as_of_ns=0, page_from=6) == []
+    assert [(hole.first_id, hole.last_id) for hole in join.make_report().open_holes] == [(6, 6)]

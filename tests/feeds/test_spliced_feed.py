@@ -182,3 +182,34 @@ async def test_closing_it_closes_what_it_had_opened() -> None:
     assert store.is_closed
     assert await feed.next_batch(1) == []
     await anyio.lowlevel.checkpoint()
+
+
+async def test_what_was_taken_from_the_cache_outlives_a_history_that_fails() -> None:
+    """4 is missing before 5; the answer to that fails once, after the cache was read to its end."""
+    venue = make_venue(5, history_lag=5)
+    feed = make_feed(venue, [trade(1), trade(2), trade(3)], buffer=make_buffer(5), end_ns=5 * SECOND_NS)
+    assert await feed.next_batch(10) == [trade(1), trade(2), trade(3)]
+    venue.failures = 1
+    with pytest.raises(VenueRequestFailed):
+        await feed.next_batch(10)
+    venue.history_lag = 0
+    assert await read_ids(feed) == [4, 5]
+
+
+async def test_a_history_that_was_given_up_is_not_asked_about_holes_either() -> None:
+    """Else whoever has no more patience would ask for ever."""
+    venue = make_venue(5, history_lag=5)
+    feed = make_feed(venue, [trade(1)], buffer=make_buffer(5), end_ns=5 * SECOND_NS)
+    feed.give_up_backfill()
+    assert await read_ids(feed) == [1, 5]
+    assert venue.requests == []
+
+
+async def test_a_cached_row_is_received_as_history_would_give_it() -> None:
+    """Otherwise it would be carried behind rows of later events that an answer has brought."""
+    venue = make_venue(5, history_lag=2)
+    feed = make_feed(venue, buffer=make_buffer(4, 5), end_ns=5 * SECOND_NS)
+    ticks: list[Any] = []
+    while batch := await feed.next_batch(10):
+        ticks += batch
+    assert [tick.ts_received for tick in ticks] == [number * SECOND_NS for number in (1, 2, 3, 4, 5)]

@@ -42,6 +42,7 @@ class _Answer(msgspec.Struct, array_like=True):
     question: Question
     rows: bytes
     as_of_ns: int
+    page_from: int | None
 
 
 class _Own(msgspec.Struct, array_like=True):
@@ -102,12 +103,12 @@ def decode_arrivals(block: bytes) -> ArrivalBlock:
 
 def _write_answer(answer: HistoryAnswer) -> _Answer:
     rows = encode_block(list(answer.rows))
-    return _Answer(answer.ts_received, answer.stream, answer.question, rows, answer.as_of_ns)
+    return _Answer(answer.ts_received, answer.stream, answer.question, rows, answer.as_of_ns, answer.page_from)
 
 
 def _read_answer(answer: _Answer) -> HistoryAnswer:
     rows = tuple(decode_block(answer.rows))
-    return HistoryAnswer(answer.ts_received, answer.stream, answer.question, rows, answer.as_of_ns)
+    return HistoryAnswer(answer.ts_received, answer.stream, answer.question, rows, answer.as_of_ns, answer.page_from)
 
 
 def _write_own(arrival: OwnArrival) -> _Own:

@@ -100,8 +100,10 @@ class TimeBarBuilder:
 
     @property
     def open_from_ns(self) -> int:
-        """Start of the open interval: what happened before it comes too late for any bar. MIN_NS before the first."""
-        return self._start if self._end is not None else MIN_NS
+        """What happened before this comes too late for any bar: the start of the open interval, where none is open the
+        end of the last one. MIN_NS before the first.
+        """
+        return self._start
 
     @property
     def due_ns(self) -> int | None:
@@ -117,7 +119,7 @@ class TimeBarBuilder:
         while self._end is not None and until_ns is not None and self._end + self.close_grace_ns <= until_ns:
             end = self._end
             if not self._has_parts and not self._is_flat:
-                self._end = None
+                self._start, self._end = end, None
                 return
             yield from self._close_bar(end + self.close_grace_ns)
             self._open_interval(end)

@@ -88,8 +88,11 @@ class HistoryQuestions:
         try:
             oldest, times = None, 0
             while True:
-                await anyio.sleep(self._patience.first_s * 2**times)
+                await anyio.sleep(self._patience.first_s)
                 question = self._intake.questions.get(stream)
+                if question is not None and question.from_id == oldest:  # a younger one need not wait for that long
+                    await anyio.sleep(self._patience.first_s * (2**times - 1))
+                    question = self._intake.questions.get(stream)
                 if question is None:
                     return
                 if question.from_id != oldest:
@@ -110,8 +113,10 @@ class HistoryQuestions:
         try:
             as_of_ns = await venue.server_time()
             start_ns = self.starts.get(stream, self._start_ns)
+            page_from: int | None = None
             async for rows in open_answer(venue, stream, question, start_ns):
-                self._buffer.put_answer(stream, question, rows, as_of_ns=as_of_ns)
+                self._buffer.put_answer(stream, question, rows, as_of_ns=as_of_ns, page_from=page_from)
+                page_from = venue.identity(stream, rows[-1])
         except VenueError as error:
             self.failed += 1
             self.last_error = error

@@ -144,10 +144,14 @@ class IdentityJoin:
         assert last.before_ns is not None
         return Question(first.first - self._step, last.last + self._step, first.after_ns, last.before_ns)
 
-    def take_answer(self, rows: Sequence[Any], question: Question, *, as_of_ns: int) -> list[Any]:
-        """History's answer to a question, whole; what of it is to be delivered, in order of id.
+    def take_answer(
+        self, rows: Sequence[Any], question: Question, *, as_of_ns: int, page_from: int | None = None
+    ) -> list[Any]:
+        """History's answer to a question, or the next page of it; what of it is to be delivered, in order of id.
 
         It proves as far as it reaches: an answer that ends before `question.to_id` leaves the rest of the holes open.
+        page_from: last id of the page before, None of the first one: a page says nothing of what lies before it. Holes
+        may have opened there since, behind rows that were still to come live.
         """
         self._settled_ns = as_of_ns - self._policy.settle_ns
         seen, given = self._seen, []
@@ -169,7 +173,7 @@ class IdentityJoin:
         self.has_news = True
         if question.from_id is None and reach >= question.to_id:
             self._is_start_open = False
-        given += self._confirm_empty(question.from_id, reach)
+        given += self._confirm_empty(question.from_id if page_from is None else page_from + self._step, reach)
         given.sort(key=self._need_id)
         if self._joined_by is None and self.is_whole:
             self._joined_by = "query"

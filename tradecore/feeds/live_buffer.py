@@ -49,7 +49,8 @@ class OwnArrival(msgspec.Struct, frozen=True):
 class HistoryAnswer(msgspec.Struct, frozen=True):
     """A page of history that answers a join's question. It is received like anything else, so it has its place.
 
-    rows: stamped one by one, before ts_received. as_of_ns: the venue's time when it was asked.
+    rows: stamped one by one, before ts_received. as_of_ns: the venue's time when it was asked. page_from: last id of
+    the page before, None of the first.
     """
 
     ts_received: int
@@ -57,6 +58,7 @@ class HistoryAnswer(msgspec.Struct, frozen=True):
     question: Question
     rows: tuple[Any, ...]
     as_of_ns: int
+    page_from: int | None = None
 
 
 class ArrivalRecorder(Protocol):
@@ -200,10 +202,12 @@ class LiveBuffer:
             await self._has_room.wait()
         self._put_any(OwnArrival(self.stamp(), ts_event, event, feed))
 
-    def put_answer(self, stream: Stream, question: Question, rows: Sequence[Any], *, as_of_ns: int) -> None:
+    def put_answer(
+        self, stream: Stream, question: Question, rows: Sequence[Any], *, as_of_ns: int, page_from: int | None = None
+    ) -> None:
         """Take a page of history that answers a question; it stays in memory, whatever lies in the file."""
         received = tuple(msgspec.structs.replace(row, ts_received=self.stamp()) for row in rows)
-        self._put_any(HistoryAnswer(self.stamp(), stream, question, received, as_of_ns))
+        self._put_any(HistoryAnswer(self.stamp(), stream, question, received, as_of_ns, page_from))
 
     def watch(self, stream: Stream) -> Signal:
         """A signal that is set with the stream's first event from now on, which `first_events` then has."""

@@ -136,7 +136,9 @@ class LiveIntake:
         if track is None or not isinstance(track.join, IdentityJoin):
             self.unknown += 1
             return
-        given += track.join.take_answer(answer.rows, answer.question, as_of_ns=answer.as_of_ns)
+        given += track.join.take_answer(
+            answer.rows, answer.question, as_of_ns=answer.as_of_ns, page_from=answer.page_from
+        )
         if track.join.has_news:
             self._note_news(track, answer.ts_received, given)
 

@@ -171,9 +171,12 @@ class SplicedFeed(BaseFeed):
             return  # history did not know; what it may know later is asked for in phase D
         as_of_ns = await venue.server_time()
         pages = open_answer(venue, self.stream, question, self.start_ns)
+        page_from: int | None = None
         try:
             async for rows in pages:
-                self._taken = join.put_in_order(self._taken + join.take_answer(rows, question, as_of_ns=as_of_ns))
+                more = join.take_answer(rows, question, as_of_ns=as_of_ns, page_from=page_from)
+                self._taken = join.put_in_order(self._taken + more)
+                page_from = venue.identity(self.stream, rows[-1])
         finally:
             close = getattr(pages, "aclose", None)
             if close is not None:
