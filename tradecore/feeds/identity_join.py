@@ -62,6 +62,7 @@ class IdentityJoin:
         self.name = name
         self.counts = JoinCounts()
         self.has_news = False  # the verdict may have changed; who reads it sets this back
+        self.settles_ns: int | None = None  # when, by the venue's clock, the last answer's unsettled bars have settled
         self._identify = identify
         self._step = step
         self._policy = policy or JoinPolicy()
@@ -97,6 +98,7 @@ class IdentityJoin:
         as_of_ns: the venue's time when it answered; bars that had not settled by then are left out, to be asked again.
         """
         self._complete_from = asked_from
+        self.settles_ns = None
         self._settled_ns = as_of_ns - self._policy.settle_ns
 
     def take_backfill(self, rows: Sequence[Any]) -> list[Any]:
@@ -302,7 +304,9 @@ class IdentityJoin:
         if not ordered or type(ordered[0]) is not Bar:
             return ordered
         settled = [row for row in ordered if row.ts_event <= self._settled_ns]
-        self.counts.unsettled += len(ordered) - len(settled)
+        if len(settled) < len(ordered):
+            self.counts.unsettled += len(ordered) - len(settled)
+            self.settles_ns = ordered[-1].ts_event + self._policy.settle_ns
         return settled
 
     def _confirm_empty(self, first: int | None, last: int) -> list[Any]:

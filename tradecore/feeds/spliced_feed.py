@@ -13,8 +13,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Any, Final
 
+import anyio
 import msgspec
 
+from tradecore.domain.instant import SECOND_NS
 from tradecore.domain.stream import Stream
 from tradecore.errors import FeedError
 from tradecore.feeds.event_feed import BaseFeed, EventFeed
@@ -78,6 +80,8 @@ class SplicedFeed(BaseFeed):
         self._keep = keep
         self._stage = _Stage.STORE
         self._pages: AsyncIterator[Sequence[Any]] | None = None
+        self._as_of_ns = 0  # the venue's time when it was asked
+        self._awaited_ns = 0  # for which settling it was waited
         self._newest: Any = None  # newest row so far
         self._asked: Question | None = None  # history's answer to this one left it open
         self._cached = 0  # ordinal in the buffer up to which its cache was looked at
@@ -142,16 +146,23 @@ class SplicedFeed(BaseFeed):
         except BaseException:
             await self._drop_pages()
             raise
-        if page is None:
-            self._pages, self._stage = None, _Stage.CACHE
-        else:
+        if page is not None:
             self._note(join.take_backfill(page))
+            return
+        self._pages = None
+        if join.settles_ns in (None, self._awaited_ns):
+            self._stage = _Stage.CACHE
+        else:  # a bar has ended just now: it is asked for again, once, when the venue stands by it
+            assert join.settles_ns is not None
+            self._awaited_ns = join.settles_ns
+            await anyio.sleep(max(join.settles_ns - self._as_of_ns, 0) / SECOND_NS)
 
     async def _ask_from_newest(self, venue: MarketDataVenue, join: IdentityJoin) -> AsyncIterator[Sequence[Any]]:
         """All history from the newest row on, that row included, so that both sides of the seam show it."""
         newest, stream = self._newest, self.stream
         known = None if newest is None else venue.identity(stream, newest)
-        join.begin_backfill(asked_from=known, as_of_ns=await venue.server_time())
+        self._as_of_ns = await venue.server_time()
+        join.begin_backfill(asked_from=known, as_of_ns=self._as_of_ns)
         start_ns = self.start_ns if newest is None else newest.ts_event
         from_id = None if stream.kind == "bar" else known
         return venue.read_history(stream, start=start_ns, end=self.end_ns, from_id=from_id)
