@@ -17,6 +17,7 @@ from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
 from operator import attrgetter, length_hint
+from types import BuiltinMethodType
 from typing import Any, Final
 
 import anyio
@@ -415,7 +416,7 @@ class TradingEngine:
                 ts = self.timeline.now
             else:
                 # One instant, whole: brokers and reports first, then what `_complete_turn` does.
-                ts = self._due if event is None else min(self._due, event.ts_received)
+                ts = self._due
                 self.timeline.advance_to(ts)
                 await self._serve_brokers(ts)
             if self._late or (self._given and event is not None and event.ts_received == ts):
@@ -441,6 +442,18 @@ class TradingEngine:
         event = first
         self._is_plain = True
         try:
+            if route is not None and len(route.calls) == 2 and type(route.calls[0]) is BuiltinMethodType:
+                keep, call = calls = route.calls  # the usual two: history, which cannot raise, and a callback
+                for event in chain((first,), rest):
+                    ts = event.ts_received
+                    if ts >= due:
+                        return event
+                    timeline.now = ts
+                    keep(event)
+                    call(event)
+                    if given:
+                        return next(rest, None)
+                return None
             if route is not None:
                 calls = route.calls
                 for event in chain((first,), rest):
@@ -562,7 +575,7 @@ class TradingEngine:
                 try:
                     if order is None:
                         await command.carry_out()
-                    elif not order.is_finished:
+                    elif not order.state.is_finished:
                         await command.carry_out(order)
                 except (DataMissing, FeedError, RunFolderError, StorageError, VenueError):
                     raise  # not the strategy's: what cannot be read or kept ends the run, whoever asked for it

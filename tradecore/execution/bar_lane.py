@@ -229,9 +229,10 @@ class BarLane(Lane):
         if bar.flags & SIZE_UNKNOWN or order.remaining_f > bar.volume * self._participation:
             return False
         self.taken, self.last, self.last_ask = at + 1, bid, ask
-        found = to_exact(bar.open)
-        price = self.taker_price.after(found, order.sign, None)
-        slippage = ZERO if price is found else abs(price - found)
+        price, slippage = to_exact(bar.open), ZERO
+        if not self.taker_price.is_exact:
+            found, price = price, self.taker_price.after(price, order.sign, None)
+            slippage = abs(price - found)
         self.venue.execute(order, order.remaining, price, start, _LIQUIDITY_TAKER, slippage)
         self.rescan()
         return True

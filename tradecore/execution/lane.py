@@ -50,7 +50,7 @@ CLOSE_OF: Final = attrgetter("close")
 ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
 # Events looked at in one go while orders rest: small at first, because a cancel often follows soon.
-_CHUNK_FIRST: Final = 32
+_CHUNK_FIRST: Final = 16
 _CHUNK_MOST: Final = 4_096
 
 
@@ -154,9 +154,9 @@ class Lane:
         """What happened by this instant becomes what stands; only called where none of it can execute anything."""
         taken = self.taken
         if taken < len(self.events):
-            passed = bisect_right(self.times, ts, taken)
-            if passed > taken:
-                self._pass(passed)
+            times = self._times or self.times
+            if times[taken] <= ts:
+                self._pass(bisect_right(times, ts, taken + 1))
 
     def _pass(self, taken: int) -> None:
         """Events before this place have happened."""
