@@ -130,6 +130,9 @@ class RunBook:
         }
         self._note_match_counts(brokers)
         self._note_unfinished_opportunities()
+        self.notes += [
+            f"{host.name}: {ending}" for host in self.hosts for ending in host.orders.endings.list_sentences()
+        ]
         if self._engine.stopped_by is not None:
             self.notes.append(f"stopped by {self._engine.stopped_by} at {format_ns(self._engine.timeline.now)}")
         counts = {

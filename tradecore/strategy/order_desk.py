@@ -25,6 +25,7 @@ from tradecore.engine.trading_engine import TradingEngine
 from tradecore.errors import InvalidOrder, OrderError, UnknownInstrument, UnknownOrder
 from tradecore.strategy.group_desk import GroupDesk
 from tradecore.strategy.order_call import check_given
+from tradecore.strategy.order_endings import OrderEndings
 from tradecore.strategy.reported_money import ReportedMoney
 
 _INITIALIZED = OrderState.INITIALIZED
@@ -66,6 +67,7 @@ class OrderDesk:
         self._positions: dict[tuple[str, str], Position] = {}
         self.groups = GroupDesk(self)
         self._grouped = self.groups.members  # empty for who uses no groups: one look a report
+        self.endings = OrderEndings()
 
     # ------------------------------------------------------------------------------------------------------ orders
 
@@ -261,10 +263,14 @@ class OrderDesk:
             if change.state.is_finished and order.state.is_finished:  # or it is news that cannot be
                 del self._orders[order_id]
                 self._finished[order_id] = order
+                if change.reason is not None:
+                    self.endings.take(change)
                 if len(self._finished) >= 2 * FINISHED_KEPT:
                     self._forget_finished()
         else:
             order = self._finished.get(order_id)
+            if order is None and change.state.is_finished:  # the broker's own, to close a broken margin
+                self.endings.take(change)
             if order is not None:  # a late execution: it is booked, and the order stays finished
                 is_news = order.apply_report(change)
                 if order.state.is_open:  # the venue says that it works although it was refused
