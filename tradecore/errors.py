@@ -297,8 +297,8 @@ class VenueRefused(VenueError):
 
     def __init__(self, url: str, status: int, reason: str) -> None:
         super().__init__(
-            f"{url} refused the connection with status {status}: {reason}. Trying again will not change that: check the "
-            "url, and whether the venue serves your address and country"
+            f"{url} refused the connection: {reason}. Trying again will not change that: check the url, and whether "
+            "the venue serves your address and country"
         )
         self.url, self.status, self.reason = url, status, reason
 
@@ -338,7 +338,12 @@ class VenueRequestFailed(VenueError):
     """A question to a venue that was answered with an error, or not at all (status 0)."""
 
     def __init__(self, venue: str, request: str, status: int, reason: str) -> None:
-        super().__init__(f"{venue} answered {request} with {status or 'nothing'}: {reason}")
+        if status:
+            text = f"{venue} answered {request} with status {status}: {reason}"
+        else:
+            advice = "look at its status page and try again; a slow line may need a larger request_timeout_s"
+            text = f"{venue} did not answer {request}: {reason}; {advice}"
+        super().__init__(text)
         self.venue, self.request, self.status, self.reason = venue, request, status, reason
 
 

@@ -113,3 +113,35 @@ def test_a_venue_that_does_not_answer_ends_with_code_5(tradecore: Tradecore) -> 
                        "--history-url", "ws://127.0.0.1:9", "--json")  # fmt: skip
     assert result.exit_code == 5, result.output
     assert "VenueUnreachable" in result.stdout
+
+
+@pytest.mark.loopback
+def test_a_time_too_short_to_connect_in_is_no_recording(tradecore: Tradecore) -> None:
+    """It would look like a quiet market."""
+    result = tradecore(
+        "data", "record", "--trades", "BTC/USD.KRAKEN", "--stream-url", "ws://127.0.0.1:9/v2", "--for", "0.1"
+    )
+    assert result.exit_code == 5, result.output
+    assert "KRAKEN could not be subscribed to within 0.1 s" in result.stderr
+    assert "127.0.0.1 refuses the connection" in result.stderr
+    assert "--for" in result.stderr
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize(
+    ("fault", "options", "says"),
+    [
+        ("refuse code=451", [], "refused the connection: HTTP 451"),
+        ("refuse code=429 retry_after=3600", [], "asked to wait 3600 s"),
+        ("duplicate p=0.1", ["--quotes", "NOPE.BINANCE"], "Invalid symbol"),
+        ("duplicate p=0.1", ["--bars", "BTCUSDT.BINANCE 7m last"], "aggregate these from ticks"),
+    ],
+)
+def test_what_a_venue_refuses_is_told_in_its_words(
+    venue_process: StartVenue, tradecore: Tradecore, fault: str, options: list[str], says: str
+) -> None:
+    """Soon, too: who asked to be left alone for an hour is not waited for in silence."""
+    venue = venue_process("--history", "5", "--fault", fault)
+    result = tradecore("data", "record", "--trades", "BTCUSDT.BINANCE", *options, *addresses(venue, "binance"))
+    assert result.exit_code == 5, result.output
+    assert says in result.stderr

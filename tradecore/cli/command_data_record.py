@@ -22,10 +22,12 @@ from tradecore.cli.stores import choose_store, open_store
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.instant import format_ns
 from tradecore.domain.stream import Stream
+from tradecore.errors import VenueError
 
 if TYPE_CHECKING:
     from tradecore.runtime.record_streams import RecordReport
-    from tradecore.venues.market_data_venue import MarketDataVenue
+    from tradecore.venues.binance_venue import BinanceVenue
+    from tradecore.venues.kraken_venue import KrakenVenue
 
 RECORDINGS_DIR_DEFAULT: Final = "recordings"
 VENUES: Final = ("BINANCE", "KRAKEN")
@@ -79,9 +81,10 @@ async def _record(options: dict[str, Any], streams: list[Stream], name: str, int
             )
         folder = _name_folder(options["recordings_dir"], name, clock.wall_ns())
         recording = Recording(folder, clock, keeps_frames=not options["no_frames"])
+        venue = _make_venue(name, clock, options["stream_url"], options["history_url"])
         with ProgressLine(quiet=options["quiet"]) as line:
             report = await record_streams(
-                _make_venue(name, clock, options["stream_url"], options["history_url"]),
+                venue,
                 streams,
                 recording,
                 clock,
@@ -89,6 +92,12 @@ async def _record(options: dict[str, Any], streams: list[Stream], name: str, int
                 scope=interruption.scope,
                 progress=lambda arrivals, newest_ns: line.show_rows(f"recording {format_ns(newest_ns)[:19]}", arrivals),
             )
+    if not report.streams and interruption.signal is None:
+        reason = venue.session.failure or "it has not answered yet"
+        raise VenueError(
+            f"{name} could not be subscribed to within {options['seconds']:g} s, so nothing was recorded: {reason}. "
+            "Check its address and the network, or wait longer with --for"
+        )
     click.echo(msgspec.json.encode(report).decode() if options["as_json"] else format_report(report))
 
 
@@ -124,7 +133,7 @@ def _choose_venue(streams: Sequence[Stream]) -> str:
     return names[0]
 
 
-def _make_venue(name: str, clock: Any, stream_url: str | None, history_url: str | None) -> MarketDataVenue:
+def _make_venue(name: str, clock: Any, stream_url: str | None, history_url: str | None) -> BinanceVenue | KrakenVenue:
     """The adapter, at the addresses given."""
     urls: dict[str, Any] = {} if stream_url is None else {"stream_url": stream_url}
     if name == "BINANCE":

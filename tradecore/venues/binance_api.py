@@ -28,7 +28,6 @@ API_URL: Final = "wss://ws-api.binance.com:443/ws-api/v3"
 WEIGHT_PER_MINUTE: Final = 6_000  # REQUEST_WEIGHT of exchangeInfo; a fifth of it is left to other programs
 TRIES_MAX: Final = 3  # of one question, over lost connections and a refusal for too many questions
 RETRY_AFTER_MAX_S: Final = 130.0  # a first ban lasts two minutes; a longer one is for the user to know of
-
 TOO_MANY = (429, 418)
 
 
@@ -85,6 +84,7 @@ class BinanceApi:
         self._numbers = count(1)
         self._connecting = anyio.Lock()
         self._link: FeedLink | None = None
+        self._failure = ""  # why the last attempt to connect failed, while there is no connection
         self._tasks: TaskGroup | None = None
         self.url = url.rstrip("/") + "?timeUnit=MICROSECOND"
 
@@ -115,7 +115,7 @@ class BinanceApi:
                     reason = f"the connection was lost: {lost}"
                     continue
             if reply is None:
-                reason = f"no answer within {self._settings.request_timeout_s:g} s"
+                reason = self._failure or f"no answer within {self._settings.request_timeout_s:g} s"
                 continue
             if reply.status == 200 and reply.error is None:
                 return bytes(reply.result)
@@ -142,8 +142,9 @@ class BinanceApi:
                 except HandshakeFailed as failed:
                     if failed.is_final or attempt == attempts_max:
                         raise failed.translate(self.url, attempt) from failed
+                    self._failure = f"no connection: {failed.reason}"
                     await anyio.sleep(self._schedule.next_delay_s(failed.retry_after_s))
-            self._schedule.attempt = 0
+            self._schedule.attempt, self._failure = 0, ""
             self._link = FeedLink(
                 socket, self, self._settings, self._clock, on_frame=self._take_frame, on_life=_no_concern, is_held=False
             )

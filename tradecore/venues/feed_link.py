@@ -156,7 +156,8 @@ class FeedLink:
                 on_frame(self, frame)
         except ConnectionClosed as error:
             self.is_oversized = error.sent is not None and error.sent.code == OVERSIZED
-            self._lose(_describe_close(error))
+            limit = f"a frame was larger than frame_bytes_max, {self._settings.frame_bytes_max} bytes"
+            self._lose(limit if self.is_oversized else _describe_close(error))
 
     async def _watch(self) -> None:
         """Compare the last sign of life with the deadlines; ping where silence alone says nothing."""

@@ -34,7 +34,7 @@ from tradecore.venues.feed_dialect import Answer, FeedDialect, Request, StreamTr
 from tradecore.venues.feed_link import FeedLink, LinkLost
 from tradecore.venues.frame_intake import FrameIntake, Resync
 from tradecore.venues.frame_quarantine import FrameQuarantine
-from tradecore.venues.handshake import HandshakeFailed, open_socket, wait_for_budget
+from tradecore.venues.handshake import FIRST_WAIT_MAX_S, HandshakeFailed, open_socket, wait_for_budget
 from tradecore.venues.market_data_venue import VenueSink
 from tradecore.venues.reconnect_schedule import ConnectBudget, ReconnectSchedule
 from tradecore.venues.silence_watch import LoadNewest, SilenceWatch
@@ -44,6 +44,7 @@ class FeedSession:
     """One subscription socket of a venue, for as long as `run` runs.
 
     quarantine: frames that could not be read. reconnects: connections made after the first, planned ones included.
+    failure: why there is no connection now, "" while there is one, or before the first attempt ended.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class FeedSession:
         self._tasks: TaskGroup | None = None
         self._sink: VenueSink | None = None
         self.reconnects = 0
+        self.failure = ""
 
     # ------------------------------------------------------------------------------------------------ connections
 
@@ -117,7 +119,7 @@ class FeedSession:
         successor = None if link.lost.is_set() else await self._overlap(link)
         if successor is not None:
             return successor
-        self._link = None
+        self._link, self.failure = None, link.reason
         self._schedule.note_uptime(self._clock.monotonic_ns() - link.opened_ns)
         if link.is_oversized:
             size = self._settings.frame_bytes_max + 1
@@ -160,7 +162,7 @@ class FeedSession:
                     await successor.lost.wait()
                     await anyio.sleep(self._schedule.next_delay_s())
             except VenueError as error:
-                self._tell_all(FeedState.CONNECTED, f"no successor for this connection: {error}")
+                self.tell_connected(f"no successor for this connection: {error}")
                 await anyio.sleep_forever()  # the old connection goes on until it is lost
             tasks.cancel_scope.cancel()
         return successor
@@ -168,7 +170,7 @@ class FeedSession:
     def _adopt(self, link: FeedLink) -> None:
         """Let its frames through, those first that it held back."""
         held, link.held = link.held, None
-        self._link = link
+        self._link, self.failure = link, ""
         for frame in held or ():
             self._intake.take(link, frame)
         self._link_changed.set()
@@ -187,13 +189,16 @@ class FeedSession:
             try:
                 return await self._open(is_held=is_held)
             except HandshakeFailed as failed:
-                if failed.is_final or attempts == attempts_max:
+                is_first = attempts_max is not None
+                is_long = is_first and failed.retry_after_s > FIRST_WAIT_MAX_S
+                if failed.is_final or attempts == attempts_max or is_long:
                     raise failed.translate(url, attempts) from failed
                 reason, retry_after_s = failed.reason, failed.retry_after_s
             except LinkLost as lost:
                 reason = str(lost)
             if not is_held:
-                self._tell_all(FeedState.RECONNECTING, f"attempt {attempts} failed: {reason}")
+                self.failure = f"attempt {attempts} failed: {reason}"
+                self._tell_all(FeedState.RECONNECTING, self.failure)
             await anyio.sleep(self._schedule.next_delay_s(retry_after_s))
 
     async def _open(self, *, is_held: bool) -> FeedLink:
@@ -354,7 +359,10 @@ class FeedSession:
         if silent_s > self._settings.frame_deadline_s:
             reason = f"nothing heard for {silent_s:.1f} s"
         elif self.quarantine.is_flooded(self._clock.monotonic_ns()):
-            reason = f"more than {self._settings.rejects_per_minute_max} frames of a minute could not be read"
+            last = self.quarantine.frames[-1].reason
+            reason = (
+                f"more than {self._settings.rejects_per_minute_max} frames of a minute could not be read; {last[:200]}"
+            )
         was_stale, link.stale_reason = link.is_stale, reason
         if reason and not was_stale:
             self._tell_all(FeedState.STALE, reason)

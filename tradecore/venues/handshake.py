@@ -29,6 +29,9 @@ FINAL_STATUSES: Final = frozenset({400, 401, 403, 404, 410, 426, 451})
 # Asked to slow down (429) or shut out for not doing so (418). Without a Retry-After, what Binance's first ban lasts.
 WAIT_STATUSES: Final = {429: 60.0, 418: 120.0}
 RETRY_AFTER_MAX_S: Final = 3 * 86_400.0  # the longest ban a venue documents
+FIRST_WAIT_MAX_S: Final = (
+    130.0  # at the start a person waits: a first ban lasts two minutes, of a longer one he is told
+)
 
 
 class HandshakeFailed(Exception):

@@ -107,7 +107,8 @@ class KrakenVenue:
             answer = await self.session.ask(self._codec.encode_ping)
             if answer is not None and answer.value is not None:
                 return int(answer.value)
-        raise VenueRequestFailed(self.name, "ping", 0, f"no pong with a time; asked {TRIES_MAX} times")
+        reason = self.session.failure or f"it was silent for {self._settings.request_timeout_s:g} s"
+        raise VenueRequestFailed(self.name, "ping", 0, f"{reason}; asked {TRIES_MAX} times")
 
     def history_kind(self, stream: Stream) -> HistoryOffer:
         """Trades by time, bars of them, nothing of quotes and depth."""
@@ -144,7 +145,7 @@ class KrakenVenue:
 
     async def _load_pairs(self) -> None:
         async with self._loading:
-            reason = "no answer"
+            reason = f"it was silent for {self._settings.request_timeout_s:g} s"
             for _ in range(TRIES_MAX):
                 if self._pairs:
                     return
@@ -154,6 +155,8 @@ class KrakenVenue:
                         await self._pairs_came.wait()
                 elif answer is not None:
                     reason = answer.error or reason
+                elif self.session.failure:
+                    reason = f"there was no connection: {self.session.failure}"
             if not self._pairs:
                 raise VenueRequestFailed(self.name, "instrument", 0, f"{reason}; asked {TRIES_MAX} times")
 
@@ -190,7 +193,7 @@ class KrakenVenue:
                 base_currency=pair.base,
             )
         except InvalidName as error:
-            raise VenueRequestFailed(self.name, "instrument", 0, str(error)) from error
+            raise VenueRequestFailed(self.name, "instrument", 200, str(error)) from error
 
     async def _resync(self, stream: Stream, _book: Any, _stamp: Stamp) -> None:
         """A new subscription begins with a whole book, which comes as an event."""
