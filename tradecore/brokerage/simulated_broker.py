@@ -496,7 +496,7 @@ class SimulatedBroker:
             return
         self._engine.leave(order)
         order.move(_STATE_CANCELLED)
-        self._book.release(order, self._find_ledger(order))
+        self._book.release(order, order.ledger)
         self._publish(order, order.snapshot(self.name, ts))
 
     def _update(self, order: WorkingOrder, command: _Command, ts: int) -> None:

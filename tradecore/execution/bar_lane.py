@@ -163,7 +163,7 @@ class BarLane(Lane):
         return -1
 
     def _wants_every_event(self) -> bool:
-        return bool(self.takers or self._postponed) or any(order.is_fresh for order in self.limits)
+        return bool(self._postponed) or any(order.is_fresh for order in self.limits)
 
     def rescan(self) -> None:
         """See Lane.rescan."""

@@ -195,11 +195,14 @@ class Lane:
 
     def _scan(self) -> None:
         """Set due_ns to the next event worth asking about, looking no further than one chunk ahead."""
-        events, times, start = self.events, self._times, self._scanned
-        if start >= len(events) or not (self.takers or self.stops or self.limits):
+        if not (self.limits or self.stops or self.takers):
             self.due_ns = NEVER
             return
-        if self._wants_every_event():
+        events, times, start = self.events, self._times, self._scanned
+        if start >= len(events):
+            self.due_ns = NEVER
+            return
+        if self.takers or self._wants_every_event():
             self.due_ns = events[start].ts_event if times is None else times[start]
             return
         stop = min(start + self._chunk, len(events))
@@ -216,8 +219,8 @@ class Lane:
             self.due_ns = events[stop - 1].ts_event if times is None else times[stop - 1]
 
     def _wants_every_event(self) -> bool:
-        """Whether the very next event has to be looked at."""
-        return bool(self.takers)
+        """Whether the very next event has to be looked at, though no taker waits."""
+        return False
 
     # -------------------------------------------------------------------------------------------------------- matching
 
@@ -340,7 +343,7 @@ class Lane:
         assert order.price is not None
         if order.is_immediate:
             self.end_immediate(order, ts)
-        elif self.clear_own(order, order.price, ts):
+        elif not self.limits or self.clear_own(order, order.price, ts):
             self.put(order, LIMIT)
 
     def end_immediate(self, order: WorkingOrder, ts: int) -> None:

@@ -83,6 +83,8 @@ class QuoteLane(StandingLane):
 
     def find_hit(self, start: int, stop: int) -> int:
         """First quote whose ask or bid concerns an order that rests or waits for its trigger."""
+        if len(self.limits) == 1 and not self.stops:
+            return self._find_hit_alone(self.limits[0], start, stop)
         ask_low, ask_high, bid_low, bid_high = find_thresholds(self.limits, self.stops)
         events = self.events
         if ask_high == inf and bid_low == -inf:  # limits alone
@@ -96,6 +98,20 @@ class QuoteLane(StandingLane):
             ask, bid = quote.ask_price, quote.bid_price
             if ask <= ask_low or bid >= bid_high or ask >= ask_high or bid <= bid_low:
                 return at
+        return -1
+
+    def _find_hit_alone(self, order: WorkingOrder, start: int, stop: int) -> int:
+        """The same for the usual lone limit: one side of each quote is enough."""
+        limit, events = order.price_f, self.events
+        assert limit is not None
+        if order.is_buy:
+            for at in range(start, stop):
+                if events[at].ask_price <= limit:
+                    return at
+        else:
+            for at in range(start, stop):
+                if events[at].bid_price >= limit:
+                    return at
         return -1
 
     # ------------------------------------------------------------------------------------------------------ executing

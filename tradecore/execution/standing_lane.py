@@ -53,9 +53,6 @@ class StandingLane(Lane):
         """Let what was consumed follow the books up to now."""
         raise NotImplementedError
 
-    def _price_of(self, book: Any, *, is_buy: bool) -> float | None:
-        return self.ask_of(book) if is_buy else self.bid_of(book)
-
     # -------------------------------------------------------------------------------------------------------- events
 
     def rescale(self, rescale: Callable[[Any], Any]) -> None:
@@ -83,8 +80,9 @@ class StandingLane(Lane):
             if self.hours is not None:
                 self.release_held(ts)
             for order in sorted(self.takers, key=by_time):
-                if order.place == TAKER and self._price_of(book, is_buy=order.is_buy) is not None:
-                    self._attempt(order, book, ts)
+                met = self.ask_of(book) if order.is_buy else self.bid_of(book)
+                if order.place == TAKER and met is not None:
+                    self._attempt(order, book, met, ts)
         if self.stops:
             self.pass_stops(ts)
         if self.limits:
@@ -103,8 +101,8 @@ class StandingLane(Lane):
         self.see()
         order.is_fresh = False
         if book is not None:
-            is_offered = not self.is_crossed(book) and self._price_of(book, is_buy=order.is_buy) is not None
-            if is_offered and self._attempt(order, book, ts):
+            met = self.ask_of(book) if order.is_buy else self.bid_of(book)
+            if met is not None and not self.is_crossed(book) and self._attempt(order, book, met, ts):
                 return
             if order.is_immediate:
                 self.end_immediate(order, ts)
@@ -114,10 +112,9 @@ class StandingLane(Lane):
         else:
             self.rest(order, ts)
 
-    def _attempt(self, order: WorkingOrder, book: Any, ts: int) -> bool:
-        """Let a taker take the book as far as its limit; True when nothing more is to be done with it."""
-        limit, met = order.price_f, self._price_of(book, is_buy=order.is_buy)
-        assert met is not None
+    def _attempt(self, order: WorkingOrder, book: Any, met: float, ts: int) -> bool:
+        """Let a taker take the book, whose best price is `met`, as far as its limit; True when it is done with."""
+        limit = order.price_f
         if limit is None or (met <= limit if order.is_buy else met >= limit):
             self.take_book(order, book, ts)
         if order.place == TAKER and order.is_immediate:
@@ -131,7 +128,7 @@ class StandingLane(Lane):
         book = self.last
         if book is None or self.is_crossed(book):
             return None
-        return self._price_of(book, is_buy=is_buy)
+        return self.ask_of(book) if is_buy else self.bid_of(book)
 
     def marks(self, sign: int, after: int, until: int) -> tuple[list[int], list[float]]:
         """Bid (long) or ask (short) at each whole minute; a crossed book values nothing, the one before it does."""

@@ -9,18 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
-from typing import NamedTuple
 
 from tradecore.execution.working_order import WorkingOrder
 
-
-class Thresholds(NamedTuple):
-    """An ask at or below ask_low, or at or above ask_high, concerns a buy; bids likewise concern sells."""
-
-    ask_low: float
-    ask_high: float
-    bid_low: float
-    bid_high: float
+Thresholds = tuple[float, float, float, float]
+"""(ask_low, ask_high, bid_low, bid_high): an ask at or below ask_low, or at or above ask_high, concerns a buy; bids
+likewise concern sells."""
 
 
 def find_thresholds(limits: Iterable[WorkingOrder], stops: Iterable[WorkingOrder]) -> Thresholds:
@@ -48,4 +42,4 @@ def find_thresholds(limits: Iterable[WorkingOrder], stops: Iterable[WorkingOrder
                 bid_low = max(bid_low, order.stop_f)
             if order.trail is not None:
                 bid_high = min(bid_high, order.trail.move_f)
-    return Thresholds(ask_low, ask_high, bid_low, bid_high)
+    return ask_low, ask_high, bid_low, bid_high
