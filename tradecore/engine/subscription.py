@@ -8,6 +8,7 @@ Never:    decides order between events; within one event, strategies come in ord
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from types import BuiltinMethodType
 from typing import Any
 
 import msgspec
@@ -30,20 +31,25 @@ class Handler(msgspec.Struct, frozen=True):
 
 
 class Route:
-    """Calls for the events of one class from one lane. Both lists are changed in place, never replaced."""
+    """Calls for the events of one class from one lane. Both lists are changed in place, never replaced.
 
-    __slots__ = ("calls", "handlers", "pairs")
+    is_pair: two calls, of which the first only keeps the event as history.
+    """
+
+    __slots__ = ("calls", "handlers", "is_pair", "pairs")
 
     def __init__(self) -> None:
         self.handlers: list[Handler] = []
         self.calls: list[Call] = []
         self.pairs: list[tuple[Call, bool]] = []
+        self.is_pair = False
 
     def set(self, handlers: list[Handler]) -> None:
         """Make these the calls from now on."""
         self.handlers = handlers
         self.calls[:] = [handler.call for handler in handlers]
         self.pairs[:] = [(handler.call, handler.is_async) for handler in handlers]
+        self.is_pair = len(handlers) == 2 and type(handlers[0].call) is BuiltinMethodType
 
 
 class Subscription:

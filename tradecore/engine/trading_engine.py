@@ -17,7 +17,6 @@ from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
 from operator import attrgetter, length_hint
-from types import BuiltinMethodType
 from typing import Any, Final
 
 import anyio
@@ -407,6 +406,8 @@ class TradingEngine:
             if event is not None and event.ts_received < self._due:
                 if self._subscriptions.has_async:
                     event = await self._stretch_async(event, rest, route)
+                elif route is not None and route.is_pair:
+                    event = self._stretch_pair(event, rest, route.calls)
                 else:
                     event = self._stretch(event, rest, route)
                 if self._raised is not None:
@@ -442,18 +443,6 @@ class TradingEngine:
         event = first
         self._is_plain = True
         try:
-            if route is not None and len(route.calls) == 2 and type(route.calls[0]) is BuiltinMethodType:
-                keep, call = calls = route.calls  # the usual two: history, which cannot raise, and a callback
-                for event in chain((first,), rest):
-                    ts = event.ts_received
-                    if ts >= due:
-                        return event
-                    timeline.now = ts
-                    keep(event)
-                    call(event)
-                    if given:
-                        return next(rest, None)
-                return None
             if route is not None:
                 calls = route.calls
                 for event in chain((first,), rest):
@@ -480,6 +469,37 @@ class TradingEngine:
                     calls = table[cls][event.series]
                 for call in calls:
                     call(event)
+                if given:
+                    return next(rest, None)
+            return None
+        except Exception as error:
+            self._note_raised(error, event, call, calls)
+            return next(rest, None)
+        finally:
+            self._is_plain = False
+
+    def _stretch_pair(self, first: Any, rest: Iterator[Any], calls: list[Call]) -> Any:
+        """The same for the usual subscription alone: its history, which cannot raise, and one callback."""
+        timeline, given, due = self.timeline, self._given, self._due
+        keep, call = calls
+        event = first
+        self._is_plain = True
+        try:
+            if due == NEVER:
+                for event in chain((first,), rest):
+                    timeline.now = event.ts_received
+                    keep(event)
+                    call(event)
+                    if given:
+                        return next(rest, None)
+                return None
+            for event in chain((first,), rest):
+                ts = event.ts_received
+                if ts >= due:
+                    return event
+                timeline.now = ts
+                keep(event)
+                call(event)
                 if given:
                     return next(rest, None)
             return None
