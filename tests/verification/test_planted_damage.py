@@ -39,6 +39,16 @@ def change_a_digit(copy: Copy) -> Place:
     return "orders.jsonl", None
 
 
+def change_a_setting_that_no_law_reads(copy: Copy) -> Place:
+    copy.edit_json("run.json", "config", "brokers", "sim", "borrow_rate", value="0.5")
+    return "run.json", None
+
+
+def say_that_the_data_had_more_series(copy: Copy) -> Place:
+    copy.edit_json("run.json", "fingerprints", "series", "bar OTHER.SIM 1d last", value={"rows": 1})
+    return "run.json", None
+
+
 def change_the_digest_of_the_run(copy: Copy) -> Place:
     copy.edit_json("run.json", "digests", "run", value="0" * 64)
     return "run.json", None
@@ -421,6 +431,8 @@ CASES = [
     Case("F1", BARS, cut_the_last_line_off, is_stamped=False),
     Case("F2", BARS, change_a_digit, is_stamped=False),
     Case("F2", BARS, change_the_digest_of_the_run, is_stamped=False),
+    Case("F2", BARS, change_a_setting_that_no_law_reads, is_stamped=False),
+    Case("F2", BARS, say_that_the_data_had_more_series, is_stamped=False),
     Case("F3", BARS, cut_the_last_line_in_half),
     Case("F3", BARS, break_json_in_the_middle),
     Case("F3", BARS, write_a_float),

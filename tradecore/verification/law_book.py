@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 LAWS: Final = {
     "F1": "every file is there, whole, with the lines and bytes that run.json notes",
-    "F2": "every file has the SHA-256 that run.json notes, and the digest of the run is made of them",
+    "F2": "every file has the SHA-256 that run.json notes, the digest of the run is made of them, fingerprints fit",
     "F3": "every line is one whole record of its kind",
     "F4": "run.json counts as many orders and executions as the files hold, and no order id is left out",
     "O1": "order states move only as the table of states allows",

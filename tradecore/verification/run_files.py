@@ -93,7 +93,8 @@ class RunFiles:
             self._check_file(name, number, size, total.hexdigest())
 
     def finish(self) -> None:
-        """Check the digests of the run, once every file was read."""
+        """Check the fingerprints and digests of the run, once every file was read."""
+        self._check_fingerprints()
         digests = _as_dict(self.facts.get("digests"))
         if not digests:
             return
@@ -104,6 +105,16 @@ class RunFiles:
         self._check_equal(
             "F2", RUN_FILE, "digest", sha256(parts.encode()).hexdigest(), digests.get("run"), "digests.run"
         )
+
+    def _check_fingerprints(self) -> None:
+        """What run.json says of configuration and data is what the run was started with: laws are judged by it."""
+        fingerprints = _as_dict(self.facts.get("fingerprints"))
+        told = {"config": self.facts.get("config"), "data": fingerprints.get("series")}
+        for name, value in told.items():
+            if name in fingerprints:
+                text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+                met = sha256(text.encode()).hexdigest()
+                self._check_equal("F2", RUN_FILE, f"fingerprint of {name}", met, fingerprints[name], "fingerprints")
 
     def _decode(self, name: str, number: int, line: bytes, *, is_counted: bool) -> dict[str, Any] | None:
         book = self._book
