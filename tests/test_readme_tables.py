@@ -90,7 +90,7 @@ def test_every_option_of_the_data_commands_is_one() -> None:
     used: dict[str, set[str]] = {}
     for command, rest in re.findall(r"^tradecore data (\w+)(.*)$", README, flags=re.MULTILINE):
         used.setdefault(command, set()).update(re.findall(r"--[a-z-]+", rest.split("  #")[0]))
-    assert set(used) == {"import", "list", "info", "verify", "export", "generate"}
+    assert set(used) == {"import", "list", "info", "verify", "export", "generate", "record"}
     for command, options in used.items():
         help_text = CliRunner().invoke(cli, ["data", command, "--help"]).output
         assert [option for option in sorted(options) if f"{option} " not in help_text] == [], command
