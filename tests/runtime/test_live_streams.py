@@ -1,4 +1,4 @@
-"""Streams of a live run: holes, the order gate, late subscriptions, bars of the run, users' halves: DESIGN 5, 10.
+"""Streams of a live run: holes, the order gate, late subscriptions, bars of the run, own halves: DESIGN 5, 10."""
 
 from typing import Any
 

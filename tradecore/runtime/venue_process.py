@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -47,24 +48,22 @@ async def open_venue_process(name: str, dialect: str, settings: LocalVenueSettin
     command = _make_command(dialect, settings)
     found = [_PACKAGE_FOLDER, os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in found if path)}
-    # A session of its own: the terminal's Ctrl-C is for the run, which then stops the venue.
-    process = await anyio.open_process(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
-    )
-    try:
-        ready = await _read_ready(name, command, process)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_drain, process)
+    with tempfile.TemporaryFile() as errors:  # a file, so that the venue never waits for a reader
+        # A session of its own: the terminal's Ctrl-C is for the run, which then stops the venue.
+        process = await anyio.open_process(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            ready = await _read_ready(process)
+            if ready.get("status") != "ready":
+                await _stop(process)
+                errors.seek(0)
+                raise VenueProcessFailed(name, command, errors.read().decode("utf-8", "replace"))
             yield VenueProcess(urls=ready["urls"], rate=float(ready["rate"]))
-            tasks.cancel_scope.cancel()
-    finally:
-        with anyio.CancelScope(shield=True):
-            await _stop(process)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _stop(process)
 
 
 def _make_command(dialect: str, settings: LocalVenueSettings) -> list[str]:
@@ -85,8 +84,8 @@ def _make_command(dialect: str, settings: LocalVenueSettings) -> list[str]:
     return command
 
 
-async def _read_ready(name: str, command: list[str], process: Process) -> dict[str, Any]:
-    """The one line that it prints when it serves."""
+async def _read_ready(process: Process) -> dict[str, Any]:
+    """The one line that it prints when it serves; empty when it did not come to that."""
     assert process.stdout is not None
     said = ""
     with anyio.move_on_after(READY_S):
@@ -94,26 +93,10 @@ async def _read_ready(name: str, command: list[str], process: Process) -> dict[s
             said += part
             if "\n" in said:
                 break
-    line = said.partition("\n")[0]
     try:
-        ready = json.loads(line)
+        return dict(json.loads(said.partition("\n")[0]))
     except ValueError:
-        ready = {}
-    if ready.get("status") != "ready":
-        errors = ""
-        if process.stderr is not None:
-            with anyio.move_on_after(STOP_S):
-                async for part in TextReceiveStream(process.stderr):
-                    errors += part
-        raise VenueProcessFailed(name, command, errors or said)
-    return dict(ready)
-
-
-async def _drain(process: Process) -> None:
-    """What it says while it serves is read and left, so that it never waits for a reader."""
-    assert process.stderr is not None
-    async for _ in process.stderr:
-        pass
+        return {}
 
 
 async def _stop(process: Process) -> None:
