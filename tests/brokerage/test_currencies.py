@@ -171,7 +171,7 @@ async def test_commission_in_a_third_currency_is_paid_from_its_cash() -> None:
             assert desk.executions[0].commission_rate == 400
             assert desk.broker.get_positions()[0].commission == Decimal("0.2")
         else:
-            assert "needs 0.00050000 BNB of commission; the account has 0 BNB" in str(order.reason)
+            assert "needs 0.000500000000 BNB of commission; the account has 0 BNB" in str(order.reason)
 
 
 async def test_commission_that_cannot_be_is_an_error_at_the_start() -> None:

@@ -7,7 +7,8 @@ Never:    changes what is executed already, or books an adjustment before the ma
 
 A dividend and funding concern what each strategy holds; interest the balance of the account, of which each of its
 strategies gets an even part. A split multiplies what is held and what is left of orders; what then lies off the
-quantity grid is paid out at the mark. Orders of a group are cancelled by a split: their totals count executions in old
+quantity grid is paid out at the mark. An order is effective from the split on: inside a bar it has that bar's close or
+the next bar, as one that comes then. Orders of a group are cancelled by a split: their totals count executions in old
 units, and what the strategy meant by them it must say again.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from functools import partial
 from typing import Final
 
@@ -39,6 +40,7 @@ DAYS_OF_YEAR: Final = 365
 
 _ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
+_MONEY_STEP: Final = Decimal("1e-12")
 _SPLIT: Final = AdjustmentKind.SPLIT
 
 Due = tuple[int, AccountAdjustment]
@@ -153,8 +155,8 @@ class Adjustments:
         if adjustment.kind is AdjustmentKind.DIVIDEND:
             return quantity * adjustment.value
         if adjustment.kind is AdjustmentKind.FUNDING:
-            return -ledger.find_value() * adjustment.value
-        return min(ledger.find_value() * adjustment.value, _ZERO) if quantity < 0 else _ZERO
+            return _round(-ledger.find_value() * adjustment.value)
+        return _round(min(ledger.find_value() * adjustment.value, _ZERO)) if quantity < 0 else _ZERO
 
     def _split(self, ratio: Decimal, ledger: Ledger, ts: int) -> tuple[Position, Decimal]:
         """The position in new units, and the money for what of it lies off the grid."""
@@ -180,6 +182,7 @@ class Adjustments:
             return
         self._book.release(order, ledger)
         rescale_order(order, ratio, ledger.instrument)
+        order.effective_ns = ts  # what opened in old units cannot execute it any more
         if order.reduce_only:
             held = ledger.position.quantity
             order.clip(max(-held if order.is_buy else held, _ZERO))
@@ -192,13 +195,13 @@ class Adjustments:
     def _book_interest(self, adjustment: AccountAdjustment, ts: int) -> None:
         """On the balance of a currency; an even part for each strategy of the account, the rest for the first."""
         currency = adjustment.currency or ""
-        amount = self._book.cash.get(currency, _ZERO) * adjustment.value
+        amount = _round(self._book.cash.get(currency, _ZERO) * adjustment.value)
         owners = [name for name, recorder in sorted(self.recorders.items()) if getattr(recorder, "is_owner", True)]
         if not amount or not owners:
             return
         rate = self._find_rate(adjustment, currency, ts)
         self._book.pay(currency, amount)
-        part = RATE_CONTEXT.divide(amount, len(owners))
+        part = _round(amount / len(owners))
         for number, strategy in enumerate(owners):
             share = part if number else amount - part * (len(owners) - 1)
             adjusted = AccountAdjusted(strategy, self._broker, adjustment, None, None, share, currency, ts_received=ts)
@@ -216,3 +219,8 @@ class Adjustments:
                 f"{self._broker!r}; read an instrument between the two from before it on"
             )
         return rate
+
+
+def _round(amount: Decimal) -> Decimal:
+    """Money that was computed from a rate, so that sums of cash stay exact: to twelve decimals."""
+    return amount.quantize(_MONEY_STEP, ROUND_HALF_EVEN) if amount else amount

@@ -7,7 +7,7 @@ Gives:    a function of order, quantity, price and liquidity; below 0 is a rebat
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from functools import partial
 from typing import Final
 
@@ -22,6 +22,7 @@ from tradecore.execution.working_order import WorkingOrder
 _LIQUIDITY_TAKER: Final = Liquidity.TAKER
 
 _ZERO: Final = Decimal(0)
+_STEP: Final = Decimal("1e-12")
 
 
 def make_charge(
@@ -85,8 +86,10 @@ def _make_part_charge(maker: Decimal, taker: Decimal) -> Charge:
 
 
 def _make_cross_charge(in_quote: Charge, compute_cross: Callable[[], Decimal]) -> Charge:
+    """To twelve decimals, so that sums of cash stay exact."""
+
     def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
-        return in_quote(order, quantity, price, liquidity) * compute_cross()
+        return (in_quote(order, quantity, price, liquidity) * compute_cross()).quantize(_STEP, ROUND_HALF_EVEN)
 
     return charge
 

@@ -251,6 +251,7 @@ class Recorder:
         self._analyze = analyzer.record_execution
         self._write = book.folder.record_execution
         self.record_note = book.folder.record_event
+        self._folder = book.folder
         self.record_marks = partial(analyzer.record_marks, broker=broker)
         self.record_order = book.folder.record_order
 
@@ -273,6 +274,7 @@ class Recorder:
                 facts["quantity"] = after.quantity - before.quantity
         if adjusted.amount:
             facts |= {"currency": adjusted.currency, "amount": adjusted.amount}
+        facts["executions"] = self._folder.counts["executions"]  # before it: times alone do not say, inside a bar
         self.record_note("account_adjustment", ts, {**facts, "profit": profit})
         self._analyzer.record_adjustment(self._broker, BrokerSource.SIMULATED, name, after, ts, profit, price)
 

@@ -26,6 +26,8 @@ executions.jsonl execution_id (order id, dot, counter), order_id, strategy, brok
     optional     slippage; rate, commission_rate (of conversion into the account's currency).
 events.jsonl     ts_event, kind; of the kind "account_adjustment": broker, and currency with amount (money received) or
                  strategy, instrument with quantity (units received).
+    optional     executions (lines of executions.jsonl before it); with it adjustment ("DIVIDEND", "SPLIT", "FUNDING",
+                 "INTEREST", "BORROW"), strategy, and value (of a split: new units for each old one).
 callbacks.jsonl  with a trace: ts, strategy, callback, subject.
 statistics.json  all, strategies {name}: the figures of one or several strategies; by_direction, by_source,
                  by_instrument, by_strategy: parts of them.

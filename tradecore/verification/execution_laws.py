@@ -58,7 +58,8 @@ class ExecutionLaws:
         if not order.is_simulated:
             return
         self._book.checked["S1"] += 1
-        least = self._terms.brokers[order.first.broker].least_ns["submit"]
+        is_own = order.first.role == "MARGIN"  # the broker's: nobody submitted it
+        least = 0 if is_own else self._terms.brokers[order.first.broker].least_ns["submit"]
         if execution.ts_event < order.first.ts_decided + least:
             waited = execution.ts_event - order.first.ts_decided
             self._break(

@@ -7,6 +7,7 @@ Never:    assumes a multiplier: without the instrument's terms the account is le
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import Decimal
 from typing import Any
 
@@ -30,11 +31,14 @@ class MoneyLaws:
         self._cash: dict[str, dict[str, Decimal]] = {name: dict(one.cash) for name, one in terms.brokers.items()}
         self._adjusted: dict[tuple[str, str, str], Decimal] = {}
         self._adjusted_brokers: set[str] = set()
+        self._waiting: deque[tuple[int, dict[str, Any]]] = deque()  # adjustments, with their lines
         self._unknown: set[str] = set()  # brokers with executions whose money cannot be counted
         self._last_line: dict[str, int] = {}
 
     def take(self, execution: ExecutionLine) -> None:
-        """Book one execution; it then knows what was held before it."""
+        """Book one execution, behind the adjustments before it; it then knows what was held before it."""
+        while self._waiting and self._waiting[0][1]["executions"] < execution.number:
+            self._adjust(*self._waiting.popleft())
         key = execution.ledger_key
         instrument = self._terms.instruments.get(execution.instrument)
         ledger = self.ledgers.get(key)
@@ -56,7 +60,13 @@ class MoneyLaws:
         self._pay(execution, instrument, broker, ledger)
 
     def take_adjustment(self, number: int, record: dict[str, Any]) -> None:
-        """Book a line of events.jsonl of the kind account_adjustment: money, or units of an instrument, received."""
+        """Book a line of events.jsonl of the kind account_adjustment: money, or units of an instrument, received.
+
+        Where it says after how many executions, it changes the ledger of its strategy there; else the account alone.
+        """
+        if type(record.get("executions")) is int:
+            self._waiting.append((number, record))
+            return
         broker = str(record.get("broker"))
         self._adjusted_brokers.add(broker)
         try:
@@ -69,8 +79,37 @@ class MoneyLaws:
         except (KeyError, ValueError) as error:
             self._book.report("F3", EVENTS_FILE, number, f"is no account adjustment: {error}")
 
+    def _adjust(self, number: int, record: dict[str, Any]) -> None:
+        """A strategy's part of an adjustment: into its ledger, and into the cash."""
+        try:
+            strategy, broker = str(record["strategy"]), str(record["broker"])
+            amount = parse_number(record.get("amount", "0"), "amount")
+            currency = str(record["currency"]) if amount else ""
+            name = str(record.get("instrument", currency))
+            key = (strategy, broker, "SIMULATED", name)
+            ledger = self.ledgers.get(key)
+            if ledger is None:
+                if "instrument" in record:
+                    raise ValueError(f"{strategy} held no {name} then")
+                ledger = self.ledgers[key] = TradeLedger(Decimal(1), is_money=True)
+            is_split = record["adjustment"] == "SPLIT"
+            ratio = parse_number(record["value"], "value") if is_split else None
+            moved = parse_number(record.get("quantity", "0"), "quantity")
+        except (KeyError, ValueError) as error:
+            self._book.report("F3", EVENTS_FILE, number, f"is no account adjustment: {error}")
+            return
+        terms = self._terms.instruments.get(name)
+        if terms is not None and amount and currency != terms.currency:
+            ledger.is_converted = True
+        ledger.adjust(amount, moved, ratio, record["ts_event"])
+        if amount:
+            cash = self._cash.setdefault(broker, {})
+            cash[currency] = cash.get(currency, ZERO) + amount
+
     def finish(self, accounts: Any, *, is_incomplete: bool) -> None:
         """Compare with the brokers' own books, as run.json has them."""
+        while self._waiting:
+            self._adjust(*self._waiting.popleft())
         accounts = accounts if isinstance(accounts, dict) else {}
         for name in sorted({key[1] for key in self.ledgers} | set(self._cash)):
             if name not in accounts:

@@ -121,6 +121,8 @@ class OrderLaws:
             book.leave_out("S1", f"run.json has no latency of broker {line.broker}")
             return
         is_unsent = line.state == "DENIED" or (line.state == "CANCELLED" and line.parent_id is not None)
+        if line.role == "MARGIN":  # the broker's own: nobody submitted it
+            return
         least = 0 if is_unsent else terms.brokers[line.broker].least_ns["submit"]
         book.checked["S1"] += 1
         if line.ts_event < line.ts_decided + least:

@@ -58,7 +58,8 @@ class StatisticsLaws:
 
     def check(self, statistics: dict[str, Any]) -> None:
         """The whole file."""
-        unknown = sorted({view.key[3] for view in self._views} - set(self._terms.instruments))
+        traded = {view.key[3] for view in self._views if not view.ledger.is_money}
+        unknown = sorted(traded - set(self._terms.instruments))
         if unknown:
             self._book.leave_out("B6", f"run.json has no multiplier of {', '.join(unknown)}")
             return
@@ -77,7 +78,9 @@ class StatisticsLaws:
         where = name if name == "all" else f"strategies.{name}"
         self._check_capital(where, stated, None if name == "all" else name)
         instruments = self._terms.instruments
-        foreign = {instruments[view.key[3]].currency for view in views} - {self._currency}
+        named = {view.key[3]: view.ledger.is_money for view in views}
+        foreign = {name if is_money else instruments[name].currency for name, is_money in named.items()}
+        foreign -= {self._currency}
         if foreign or any(view.ledger.is_converted for view in views):
             self._book.leave_out(
                 "B6", "figures in several currencies are converted at rates that are not all in the files"

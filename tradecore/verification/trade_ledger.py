@@ -130,6 +130,32 @@ class TradeLedger:
     last_ns: int | None = None
     line: int = 0
     is_converted: bool = False
+    is_money: bool = False
+
+    def adjust(self, amount: Decimal, moved: Decimal, ratio: Decimal | None, ts: int) -> None:
+        """Money came (below 0 went), or units moved, without an execution. ratio: of a split.
+
+        What is held off the grid after a split was paid out: it was sold, at its part of the cost.
+        """
+        trade = self.trade
+        if trade is None:  # interest: of the account, what came in as long, what was paid as short
+            self.side(is_long=amount >= 0).realised += amount
+            return
+        trade.cash += amount
+        if ratio is None:
+            return
+        whole = self.quantity * ratio
+        self.quantity += moved
+        if whole != self.quantity:
+            trade.cost -= divide(trade.cost * (whole - self.quantity), whole)
+            trade.slack += STEP
+        if not self.quantity:
+            is_long = whole > 0
+            sums = self.side(is_long=is_long)
+            sums.realised += trade.cash
+            sums.count_trade(trade.cash - trade.commission, ts - trade.opened_ns, trade.slack)
+            self.ends[is_long].append(ts)
+            self.trade = None
 
     def take(self, execution: ExecutionLine) -> None:
         """One execution more."""
