@@ -20,7 +20,11 @@ INTEGER_SUMS = {
 }
 CHANCE = {"random", "secrets", "uuid"}
 # Seeded generators of their own: of synthetic data, and of what libraries draw while a test runs on virtual time.
-MAY_DRAW = ("tradecore/storage/synthetic", "tradecore/testing/virtual_process.py")
+MAY_DRAW = (
+    "tradecore/storage/synthetic",
+    "tradecore/testing/seam_schedule.py",
+    "tradecore/testing/virtual_process.py",
+)
 
 
 def test_only_the_timeline_and_the_venues_read_the_wall_clock(modules: list[Any]) -> None:

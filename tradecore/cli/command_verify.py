@@ -1,9 +1,10 @@
-"""`tradecore verify RUN`: whether what a run left keeps the laws of trading.
+"""`tradecore verify RUN`: whether what a run left keeps the laws of trading, or comes out the same when repeated.
 
 Receives: a run folder, or the name of one in the folder of runs.
-Gives:    a table of laws on stdout, findings with file, line and law; exit 0, 7 when a law is broken, 2 when there is
-          no such run, 4 when the folder is none of a run.
-Never:    calls a law kept that the run has not met.    RELIABILITY 3; DESIGN 13.
+Gives:    a table of laws on stdout, findings with file, line and law; with --parity, what differs between a live run
+          and its replay; exit 0, 7 when a law is broken or something differs, 2 when there is no such run, 4 when the
+          folder is none of a run, or of one that was not recorded.
+Never:    calls a law kept that the run has not met.    RELIABILITY 3; DESIGN 10, 13.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from msgspec import to_builtins
 
 from tradecore.cli.options import debug_option, json_option, quiet_option
 from tradecore.cli.progress_line import ProgressLine
@@ -36,10 +38,15 @@ EXIT_MISMATCH: Final = 7
     show_default=True,
     help="Folder of run folders, where RUN is a name.",
 )
+@click.option(
+    "--parity",
+    is_flag=True,
+    help="Repeat a recorded live run from its recording, and compare callbacks, orders and executions.",
+)
 @json_option
 @quiet_option
 @debug_option
-def verify(run: str, runs_dir: Path, as_json: bool, quiet: bool) -> int:
+def verify(run: str, runs_dir: Path, parity: bool, as_json: bool, quiet: bool) -> int:
     """Check the laws of trading on what RUN left: states, sums, cash, latency, limits, statistics, digests.
 
     RUN is a folder, or a name in --runs-dir; the beginning of a name is enough where no other run begins so. Only the
@@ -48,6 +55,8 @@ def verify(run: str, runs_dir: Path, as_json: bool, quiet: bool) -> int:
     from tradecore.verification.run_verification import verify_run
 
     folder = _find_folder(run, runs_dir)
+    if parity:
+        return _check_parity(folder, as_json=as_json)
     with ProgressLine(quiet=quiet) as line:
         verification = verify_run(folder, tell_read=partial(line.show_rows, "reading"))
     code = 0 if verification.is_sound else EXIT_MISMATCH
@@ -60,6 +69,32 @@ def verify(run: str, runs_dir: Path, as_json: bool, quiet: bool) -> int:
     if code:
         click.echo(
             "next: look at these lines; if nobody edited the folder, run again and report what is found", err=True
+        )
+    return code
+
+
+def _check_parity(folder: Path, *, as_json: bool) -> int:
+    from tradecore.cli.stores import run_async
+    from tradecore.cli.strategy_imports import allow_imports_beside
+    from tradecore.runtime.check_parity import check_parity, find_config_folder
+
+    allow_imports_beside((find_config_folder(folder) or folder) / "config")
+    parity = run_async(lambda: check_parity(folder))
+    code = 0 if parity.is_same else EXIT_MISMATCH
+    if as_json:
+        click.echo(json.dumps({"is_same": parity.is_same, **to_builtins(parity), "exit_code": code}))
+        return code
+    for name, count in parity.same.items():
+        click.echo(f"{name}: {count:,} the same")
+    for note in parity.notes:
+        click.echo(f"note: {note}")
+    for difference in parity.differences:
+        click.echo(f"differs: {difference}", err=True)
+    if code:
+        click.echo(
+            "next: a strategy that reads a clock, draws at random or has changed since gives other callbacks; if yours "
+            "does none of that, report what is found",
+            err=True,
         )
     return code
 

@@ -33,6 +33,7 @@ from tradecore.feeds.merge import Envelope, Lane, Window, rank_of, received_time
 from tradecore.storage.market_data_storage import EVENT_CLASSES
 
 HearState = Callable[[FeedStateChanged], None]
+NoteClock = Callable[[str, int], None]
 
 
 class _Route:
@@ -68,7 +69,9 @@ class _Maker:
 
 
 class LiveStage:
-    """One run's. hear_state: called with each state of a feed when its turn comes, before strategies are.
+    """One run's. hear_state: called with each state of a feed when its turn comes, before strategies are. note_clock:
+    called with what is done because of the clock ("time") or from outside ("outside"), and the instant: whoever records
+    a run needs that to repeat it.
 
     `add_stream`, `add_maker`, `add_own` before what comes of them is drained; then `drain` and `idle`, over and over.
     """
@@ -80,6 +83,7 @@ class LiveStage:
         self._buffer = buffer
         self._intake = intake
         self._clock = clock
+        self.note_clock: NoteClock | None = None
         self._hear_state = hear_state
         self._pace = Pace(clock)
         self._routes: dict[type, dict[Any, _Route]] = {cls: {} for cls in EVENT_CLASSES.values()}
@@ -166,6 +170,8 @@ class LiveStage:
     async def pass_time(self, ts: int) -> None:
         """The clock has reached an instant, and nothing arrived until then: timers, brokers, bars that are over."""
         ts = max(ts, self._engine.timeline.now)
+        if self.note_clock is not None:
+            self.note_clock("time", ts)
         self._open_lanes()
         self._buffer.hold_above(ts)
         self._engine.queue.miss_timers(ts)
@@ -183,6 +189,8 @@ class LiveStage:
         if self._engine.has_commands:
             ts = max(self._clock.wall_ns(), self._engine.timeline.now)
             self._buffer.hold_above(ts)
+            if self.note_clock is not None:
+                self.note_clock("outside", ts)
             await self._engine.carry_out_given(ts)
 
     async def _tell_state(self, change: FeedStateChanged) -> None:

@@ -36,10 +36,14 @@ class _Track:
 
 
 class LiveIntake:
-    """on_verdict: called when the verdict on a stream changes. unknown: arrivals of streams that nobody added."""
+    """on_verdict: called when the verdict on a stream changes. unknown: arrivals of streams that nobody added.
+
+    on_give_up: called when a hole of a stream is declared; what an answer still brings of it is not delivered any more.
+    """
 
     def __init__(self, on_verdict: TellVerdict | None = None) -> None:
         self.unknown = 0
+        self.on_give_up: Callable[[Stream], None] | None = None
         self._on_verdict = on_verdict
         self._tracks: dict[Stream, _Track] = {}
         self._by_class: dict[type, dict[Any, _Track]] = {cls: {} for cls in EVENT_CLASSES.values()}
@@ -101,6 +105,8 @@ class LiveIntake:
         """Declare the oldest hole that history does not close. Raises: StreamBroken under "halt"."""
         track = self._tracks[stream]
         if isinstance(track.join, IdentityJoin):
+            if self.on_give_up is not None:
+                self.on_give_up(stream)
             track.join.give_up(oldest_only=True)
             track.is_in_gap = not track.join.is_whole
             self._tell(track)

@@ -40,7 +40,7 @@ from tradecore.runtime.config_scalars import BAD, describe
 from tradecore.runtime.config_source import ConfigSource, SourceProblem, parse_config_text, read_config_source
 from tradecore.runtime.config_strategies import check_strategies
 from tradecore.runtime.config_tables import TableReader
-from tradecore.runtime.live_settings import HandoverSettings, VenueSettings
+from tradecore.runtime.live_settings import HandoverSettings, RecordingSettings, VenueSettings
 from tradecore.runtime.nearest_name import find_nearest
 from tradecore.runtime.run_config import (
     DELAYED_EVENT_TYPES,
@@ -147,6 +147,7 @@ class _ConfigReader:
             self._reader.read_struct(raw, AdjustmentSettings, ("adjustments", index))
         venues = self._read_venues()
         handover = self._read_optional("handover", HandoverSettings, HandoverSettings())
+        recording = self._read_optional("recording", RecordingSettings, None)
         params = self._check(len(instruments), strategies, list(brokers))
         if len(self._log):
             return None
@@ -161,6 +162,7 @@ class _ConfigReader:
             adjustments=tuple(self._reader.good["adjustments", i] for i in range(len(adjustments))),
             venues=venues,
             handover=handover,
+            recording=recording,
             source="" if self._source.name == IN_CODE else self._source.name,
             folder=self._source.folder,
         )

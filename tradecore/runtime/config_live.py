@@ -16,7 +16,7 @@ from tradecore.runtime.toml_places import KeyPath
 
 Good = dict[KeyPath, Any]
 
-LIVE_TABLES: Final = ("venues", "handover")
+LIVE_TABLES: Final = ("venues", "handover", "recording")
 LIVE_RUN_KEYS: Final = ("warmup", "duration", "clock")
 
 

@@ -27,6 +27,7 @@ from tradecore.feeds.live import LiveOwnFeed
 from tradecore.feeds.live_bars import LiveBars
 from tradecore.feeds.live_buffer import LiveBuffer
 from tradecore.feeds.made_bars_feed import MadeBarsFeed
+from tradecore.feeds.noted_feed import NotedFeed, NoteHistory
 from tradecore.feeds.own_past_feed import OwnPastFeed
 from tradecore.feeds.shared_feed import SharedFeed
 from tradecore.feeds.silent_feed import SilentFeed
@@ -43,7 +44,8 @@ _TICK_SOURCES: Final = {"trades": "trade_tick", "quotes": "quote_tick"}
 class LiveFeeds:
     """The feed source of a live run. start_ns: of the run. replay_end_ns: where phase B ends, known when phase A does.
 
-    used: what the store had of the series that were read, for the run's fingerprint.
+    used: what the store had of the series that were read, for the run's fingerprint. note_history: hears what phase B
+    is about to replay, for a recording.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class LiveFeeds:
         self.replay_end_ns = start_ns
         self.used: dict[Series, SeriesInfo] = {}
         self.late_starts: dict[Stream, int] = {}
+        self.note_history: NoteHistory | None = None
         self._streams = streams
         self._stage = stage
         self._buffer = buffer
@@ -224,7 +227,8 @@ class LiveFeeds:
             buffer=self._buffer,
             keep=None if storage is None else partial(self._keep, storage),
         )
-        return PatientFeed(spliced, self._settings.patience, on_broken=self._settings.on_broken)
+        feed = PatientFeed(spliced, self._settings.patience, on_broken=self._settings.on_broken)
+        return feed if self.note_history is None else NotedFeed(feed, self.note_history)
 
     async def _keep(self, storage: MarketDataStorage, page: Sequence[Any]) -> None:
         """Backfill goes into the store. Raises: StorageConflict under on_conflict = "halt", StorageError."""

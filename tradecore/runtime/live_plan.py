@@ -15,7 +15,7 @@ import msgspec
 from tradecore.domain.instant import format_ns
 from tradecore.engine.participant import NEVER
 from tradecore.errors import ConfigError
-from tradecore.runtime.live_settings import HandoverSettings, VenueSettings
+from tradecore.runtime.live_settings import HandoverSettings, RecordingSettings, VenueSettings
 from tradecore.runtime.run_config import RunConfig
 from tradecore.runtime.run_plan import RunPlan
 
@@ -24,7 +24,8 @@ class LivePlan(msgspec.Struct, frozen=True, kw_only=True):
     """plan: of the run; its start_ns is None where a warm-up says how far history goes back. Times in nanoseconds.
 
     warmup_ns: from the run's beginning back; end_ns, duration_ns: None where it goes on until it is stopped. venues: by
-    name, tables or venue objects (then by suffix of instrument ids). clock_word: "system" or "venue".
+    name, tables or venue objects (then by suffix of instrument ids). clock_word: "system" or "venue". recording: None
+    writes nothing down. config: what it was made of, None for a run made in code.
     """
 
     plan: RunPlan
@@ -34,6 +35,8 @@ class LivePlan(msgspec.Struct, frozen=True, kw_only=True):
     duration_ns: int | None = None
     clock_word: str = "system"
     handover: HandoverSettings = HandoverSettings()
+    recording: RecordingSettings | None = None
+    config: RunConfig | None = None
 
     def resolve(self, now_ns: int) -> tuple[RunPlan, int]:
         """The plan with its start, and the instant at which the run stops (NEVER without). now_ns: of the run's clock.
@@ -69,6 +72,8 @@ def live_plan_from_config(config: RunConfig, plan: RunPlan) -> LivePlan:
         duration_ns=run.duration_ns,
         clock_word=run.clock,
         handover=config.handover,
+        recording=config.recording,
+        config=config,
     )
 
 

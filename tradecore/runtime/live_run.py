@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio import TASK_STATUS_IGNORED
@@ -37,6 +38,9 @@ from tradecore.runtime.phase_b_replay import replay
 from tradecore.runtime.phase_c_drain import drain
 from tradecore.runtime.phase_d_live import trade_live
 from tradecore.venues.market_data_venue import MarketDataVenue
+
+if TYPE_CHECKING:
+    from tradecore.runtime.run_recording import RunRecording
 
 
 class LiveRun:
@@ -73,6 +77,7 @@ class LiveRun:
         self.keep_report: Callable[[], None] = lambda: None  # writes handover.json, where files are kept
         self.replay_end_ns: int | None = None
         self.questions: HistoryQuestions | None = None
+        self.recording: RunRecording | None = None
         self._feeds: LiveFeeds | None = None
         self._spans: list[PhaseSpan] = []
         self._began_ns = 0  # of the present phase, by the machine's clock
@@ -94,6 +99,8 @@ class LiveRun:
         try:
             with self.scope:
                 async with anyio.create_task_group() as tasks:
+                    if self.recording is not None:
+                        await tasks.start(self.recording.run)
                     for phase in (partial(subscribe, self, tasks), partial(replay, self), partial(drain, self)):
                         await phase()
                         if self.engine.is_ending:
@@ -106,6 +113,8 @@ class LiveRun:
         finally:
             self.engine.open_to_outside(None)
             self.end_phase()
+            if self.recording is not None:
+                self.recording.end()
             self.buffer.discard()
 
     async def begin_phase(self, phase: Phase) -> None:
@@ -114,6 +123,8 @@ class LiveRun:
         self._began_ns = self.clock.monotonic_ns()
         self._spans.append(PhaseSpan(phase, self.engine.timeline.now, None))
         self.gate.note_phase(phase)
+        if self.recording is not None:
+            self.recording.note_phase(phase)
         await self.engine.change_phase(phase)
 
     def end_phase(self) -> None:
@@ -128,6 +139,8 @@ class LiveRun:
         self._began_ns = self.clock.monotonic_ns()
         self._spans.append(PhaseSpan(phase, self.engine.timeline.now, None))
         self.gate.note_phase(phase)
+        if self.recording is not None:
+            self.recording.note_phase(phase)
 
     # -------------------------------------------------------------------------------------------------------- venues
 

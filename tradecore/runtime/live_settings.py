@@ -82,6 +82,17 @@ class HandoverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         return parse_duration(self.catch_up_limit)
 
 
+class RecordingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The [recording] table: where it stands, a live run writes down all that it receives, into its run folder.
+
+    frames: the raw frames too. on_full: what cannot be written ends the run ("halt"), or the recording alone
+    ("degrade").
+    """
+
+    frames: bool = True
+    on_full: Literal["halt", "degrade"] = "halt"
+
+
 class LocalVenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A `tradecore venue` that the run starts for itself and stops again.
 

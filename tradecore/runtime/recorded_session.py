@@ -31,7 +31,15 @@ from tradecore.feeds.live_intake import LiveIntake
 from tradecore.feeds.proof import JoinPolicy
 from tradecore.feeds.series_key import SeriesKey
 from tradecore.feeds.state_join import StateJoin
-from tradecore.runtime.recording import ARRIVALS_FILE, FORMAT, RECORDING_FILE, RecordedStream
+from tradecore.runtime.recording import (
+    ARRIVALS_FILE,
+    FORMAT,
+    HISTORY_FILE,
+    MARKS_FILE,
+    RECORDING_FILE,
+    Mark,
+    RecordedStream,
+)
 from tradecore.storage.market_data_storage import EVENT_CLASSES, MarketDataStorage, MarketEvent, Series, SeriesInfo
 
 _MARKET_CLASSES: Final = frozenset(EVENT_CLASSES.values())
@@ -55,6 +63,22 @@ class RecordedSession(msgspec.Struct, frozen=True):
     def log_path(self) -> Path:
         """Its arrivals."""
         return self.folder / ARRIVALS_FILE
+
+    @property
+    def history_path(self) -> Path | None:
+        """What phase B of a live run replayed; None where nothing was."""
+        path = self.folder / HISTORY_FILE
+        return path if path.exists() else None
+
+    def load_marks(self) -> list[Mark]:
+        """What a live run did by its clock, in order; [] of a recording without a run. Raises: RecordingUnreadable."""
+        path = self.folder / MARKS_FILE
+        if not path.exists():
+            return []
+        try:
+            return msgspec.json.Decoder(Mark).decode_lines(path.read_bytes())
+        except (OSError, msgspec.MsgspecError) as error:
+            raise RecordingUnreadable(f"{path}: cannot be read: {error}") from error
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:

@@ -2,7 +2,8 @@
 
 Receives: every arrival of a LiveBuffer (it is its ArrivalRecorder), every raw frame, from `data record` or a live run.
 Gives:    a folder: recording.json (what, from when, how it ended), arrivals.log (events with receive time, ingest
-          number and raw stamp; states; answers of history), frames-YYYYMMDD.jsonl.gz.
+          number and raw stamp; states; answers of history), frames-YYYYMMDD.jsonl.gz; of a live run also history.log
+          (what phase B replayed) and marks.jsonl (what the run did by its clock, and when).
 Never:    holds up or ends what it listens to: a write that fails is kept as `failure`, and `run` says so. Never keeps
           more than a block in memory; what was written before a failure stays, whole.    DESIGN 4, 10; issue 4, item 5.
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from asyncio import Event as Signal
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,12 +26,13 @@ from anyio.abc import TaskStatus
 from tradecore.domain.clock import Clock
 from tradecore.domain.instant import format_ns
 from tradecore.domain.stream import Stream
-from tradecore.errors import RecordingFailed
+from tradecore.errors import RecordingFailed, RunFolderError
 from tradecore.feeds.arrival_log import ArrivalLog
 from tradecore.feeds.live import LiveFeed
 from tradecore.feeds.live_buffer import arrived_ns
 from tradecore.feeds.spill_codec import SPILLABLE
 from tradecore.journal.frame_log import FrameLog
+from tradecore.journal.jsonl_writer import JsonlWriter
 from tradecore.journal.plain_json import to_json_text
 from tradecore.venues.market_data_venue import HistoryKind, MarketDataVenue
 
@@ -39,6 +41,8 @@ FORMAT: Final = 1
 
 RECORDING_FILE: Final = "recording.json"
 ARRIVALS_FILE: Final = "arrivals.log"
+HISTORY_FILE: Final = "history.log"
+MARKS_FILE: Final = "marks.jsonl"
 
 FLUSH_S: Final = 1.0
 """Seconds that an arrival may wait to be written."""
@@ -65,6 +69,19 @@ class RecordedStream(msgspec.Struct, frozen=True):
         return cls(stream, source, step, venue.history_kind(source).kind is not HistoryKind.NONE)
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """What a live run did that no arrival says. at: arrivals that it had taken by then. ts: its time, int nanoseconds.
+
+    what: "phase" (detail: which) begins; "time" has passed up to ts; "give_up" of a hole (detail: the stream);
+    "outside": commands of the embedding program were carried out; "end".
+    """
+
+    at: int
+    what: Literal["phase", "time", "give_up", "outside", "end"]
+    ts: int
+    detail: str = ""
+
+
 class Recording:
     """A new recording in a folder that does not exist yet. Raises: RecordingFailed when it cannot be made.
 
@@ -89,6 +106,9 @@ class Recording:
         except OSError as error:
             raise RecordingFailed(folder, 0, error) from error
         self._log = ArrivalLog(folder / ARRIVALS_FILE)
+        self._history: ArrivalLog | None = None
+        self._history_rows = 0
+        self._marks: JsonlWriter | None = None
         self._frames = FrameLog(folder) if keeps_frames else None
         self._write_facts("incomplete")
 
@@ -129,6 +149,34 @@ class Recording:
             self._fail(failure)
         self._has_news.set()
 
+    # ----------------------------------------------------------------------------------------------------- of a run
+
+    def note_history(self, rows: Sequence[Any]) -> None:
+        """Rows of one stream that phase B is about to replay, in order."""
+        if self._is_over:
+            return
+        try:
+            if self._history is None:
+                self._history = ArrivalLog(self.folder / HISTORY_FILE)
+            for row in rows:
+                self._history_rows += 1
+                self._history.append(self._history_rows, row.ts_received, row)
+        except RecordingFailed as failure:
+            self._fail(failure)
+        self._has_news.set()
+
+    def note_mark(self, mark: Mark) -> None:
+        """Something that the run did by its clock."""
+        if self._is_over:
+            return
+        try:
+            if self._marks is None:
+                self._marks = JsonlWriter(self.folder / MARKS_FILE)
+            self._marks.write(mark)
+        except RunFolderError as error:
+            self._fail(self._translate(error))
+        self._has_news.set()
+
     # --------------------------------------------------------------------------------------------------- while it runs
 
     async def run(
@@ -156,10 +204,13 @@ class Recording:
         """Write what waits; a failure is kept as `failure`."""
         try:
             self._log.flush()
-            if self._frames is not None:
-                self._frames.flush()
+            for file in (self._history, self._frames, self._marks):
+                if file is not None:
+                    file.flush()
         except RecordingFailed as failure:
             self._fail(failure)
+        except RunFolderError as error:
+            self._fail(self._translate(error))
 
     def close(self, facts: Mapping[str, Any] | None = None) -> None:
         """Write what waits, and recording.json; idempotent. facts: what is known only now.
@@ -171,9 +222,14 @@ class Recording:
         was_told = self.failure is not None
         self.flush()
         self._is_closed = True
-        for file in (self._log, self._frames):
-            if file is not None:
-                file.close()
+        for file in (self._log, self._history, self._frames, self._marks):
+            try:
+                if file is not None:
+                    file.close()
+            except RecordingFailed as failure:  # one that could not be written must not keep the others open
+                self._fail(failure)
+            except RunFolderError as error:
+                self._fail(self._translate(error))
         self._facts |= facts or {}
         self._write_facts("complete" if self.failure is None else "cut")
         if self.failure is not None and not was_told:
@@ -188,11 +244,18 @@ class Recording:
             self.failure = failure
             self._has_news.set()
 
+    def _translate(self, error: RunFolderError) -> RecordingFailed:
+        cause = error.__cause__
+        assert isinstance(cause, OSError), "a writer of lines fails for this reason only"
+        kept = 0 if self._marks is None else self._marks.written_count
+        return RecordingFailed(self.folder / MARKS_FILE, kept, cause)
+
     def _write_facts(self, status: RecordingStatus) -> None:
         """Written beside and moved over: whoever reads meets the old file or the new one."""
         facts = {
             "format": FORMAT, "status": status, **self._facts,
-            "arrivals": self._log.written, "frames": 0 if self._frames is None else self._frames.frames,
+            "arrivals": self._log.written, "history": self._history_rows,
+            "frames": 0 if self._frames is None else self._frames.frames,
             "first": None if self._first_ns is None else format_ns(self._first_ns),
             "last": None if self._last_ns is None else format_ns(self._last_ns),
             "counts": dict(sorted(self.counts.items())),

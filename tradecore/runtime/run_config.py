@@ -23,7 +23,7 @@ from tradecore.domain.duration import parse_duration
 from tradecore.domain.instant import to_ns
 from tradecore.domain.instrument import Instrument
 from tradecore.runtime.adjustment_settings import AdjustmentSettings
-from tradecore.runtime.live_settings import HandoverSettings, VenueSettings
+from tradecore.runtime.live_settings import HandoverSettings, RecordingSettings, VenueSettings
 
 DELAYED_EVENT_TYPES: Final = ("bar", "trade_tick", "quote_tick", "depth")
 """What a [delays] table may name: imported market history; nothing else is delayed (EXECUTION 11)."""
@@ -124,6 +124,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     adjustments: tuple[AdjustmentSettings, ...] = ()
     venues: dict[str, VenueSettings] = {}
     handover: HandoverSettings = HandoverSettings()
+    recording: RecordingSettings | None = None
     source: str = ""
     folder: Path | None = None
 
@@ -149,7 +150,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         tables: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal, datetime), enc_hook=str)
         del tables["source"], tables["folder"]
         if self.run.mode == "backtest":  # nothing of a live run belongs to it
-            del tables["venues"], tables["handover"]
+            del tables["venues"], tables["handover"], tables["recording"]
             for key in ("warmup", "duration", "clock"):
                 del tables["run"][key]
         tables["brokers"] = {name: {"type": "simulated", **table} for name, table in tables["brokers"].items()}

@@ -31,11 +31,13 @@ from tradecore.runtime.handover_report import HANDOVER_FILE
 from tradecore.runtime.live_feeds import LiveFeeds
 from tradecore.runtime.live_plan import LivePlan, check_venues, live_plan_from_config
 from tradecore.runtime.live_run import LiveRun
-from tradecore.runtime.live_settings import HandoverSettings, VenueSettings
+from tradecore.runtime.live_settings import HandoverSettings, RecordingSettings, VenueSettings
 from tradecore.runtime.live_venues import OpenedVenues, open_venues
+from tradecore.runtime.recording import Recording
 from tradecore.runtime.run_assembly import RunAssembly, TellProgress, list_plan_instruments, open_plan_storage
 from tradecore.runtime.run_config import RunConfig
 from tradecore.runtime.run_plan import Broker, plan_from_config, plan_from_objects
+from tradecore.runtime.run_recording import RECORDING_FOLDER, RunRecording
 from tradecore.runtime.run_result import RunResult
 from tradecore.storage.market_data_storage import MarketDataStorage
 from tradecore.strategy.strategy import Strategy
@@ -71,6 +73,7 @@ async def run_live(
     bus: MessageBus | None = None,
     clock: Clock | None = None,
     recorder: ArrivalRecorder | None = None,
+    recording: RecordingSettings | None = None,
     spill: SpillFile | None = None,
 ) -> RunResult:
     """Run live until `end`, after `duration`, or until `scope` is cancelled, and give the result.
@@ -79,7 +82,8 @@ async def run_live(
     venues: by the suffix of their instruments' ids, {"BINANCE": BinanceVenue(...)}, or tables by name. warmup: how far
     back from now history is replayed ("30d", a timedelta, int nanoseconds), or start. handover: what may be lacking.
     watch: called with the LiveRun before it starts; its gate, phases and feed states can be looked at at any time.
-    clock: the run's, the machine's by default. recorder: hears every arrival. spill: where a full buffer goes.
+    clock: the run's, the machine's by default. recorder: hears every arrival. recording: write all that is
+    received into the run folder, so that the run can be repeated. spill: where a full buffer goes.
 
     Raises: ConfigError, VenueError in all its kinds, FeedError (StreamBroken, StreamConflict, SpillFailed,
     CatchUpTooSlow), StorageError, StrategyError.
@@ -105,6 +109,7 @@ async def run_live(
             end_ns=_to_end_ns(end),
             duration_ns=None if duration is None else to_duration_ns(duration),
             handover=handover or HandoverSettings(),
+            recording=recording,
         )
     session = _Session(live, progress, watch, scope or anyio.CancelScope(), bus or MessageBus(), recorder, spill)
     async with (
@@ -158,7 +163,8 @@ class _Session:
         plan, stop_ns = self._live.resolve(opened.clock.wall_ns())
         instruments = await list_plan_instruments(plan, storage)
         assembly = RunAssembly(plan, instruments, self._progress, self._bus)
-        run = self._make_run(assembly, storage, opened, stop_ns)
+        recording = self._open_recording(assembly, opened.clock)
+        run = self._make_run(assembly, storage, opened, stop_ns, recording)
         try:
             assembly.add_strategies(run.feeds)
             if self._watch is not None:
@@ -175,8 +181,26 @@ class _Session:
         stopped = run.scope.cancelled_caught or assembly.engine.was_stopped
         return self._finish(assembly, run, "interrupted" if stopped else "complete", None)
 
+    def _open_recording(self, assembly: RunAssembly, clock: Clock) -> Recording | None:
+        """The recording in the run folder, if one is wanted. Raises: ConfigError, RecordingFailed."""
+        settings, folder = self._live.recording, assembly.book.folder.path
+        if settings is None:
+            return None
+        if folder is None:
+            raise ConfigError(
+                "run_live", ["a recording goes into the run folder, and this run has none; give runs_dir"]
+            )
+        if self._recorder is not None:
+            raise ConfigError("run_live", ["recorder and recording both hear the arrivals; give one of them"])
+        return Recording(folder / RECORDING_FOLDER, clock, keeps_frames=settings.frames, on_full=settings.on_full)
+
     def _make_run(
-        self, assembly: RunAssembly, storage: MarketDataStorage | None, opened: OpenedVenues, stop_ns: int
+        self,
+        assembly: RunAssembly,
+        storage: MarketDataStorage | None,
+        opened: OpenedVenues,
+        stop_ns: int,
+        recording: Recording | None,
     ) -> LiveRun:
         settings, clock = self._live.handover, opened.clock
         buffer = LiveBuffer(
@@ -184,7 +208,7 @@ class _Session:
             capacity=settings.buffer_events,
             spill=self._spill,
             on_full=settings.on_full,
-            recorder=self._recorder,
+            recorder=self._recorder if recording is None else recording,
         )
         verdicts: list[LiveRun] = []
         intake = LiveIntake(lambda stream, verdict: verdicts[0].note_verdict(stream, verdict))
@@ -208,6 +232,8 @@ class _Session:
                 settings=settings,
             )
         )
+        if recording is not None:
+            run.recording = RunRecording(run, recording, self._live.config)
         assembly.engine.order_gate = run.gate
         run.keep_report = partial(_keep_report, assembly, run)
         self._bus.subscribe(PhaseChanged, partial(_note_phase, assembly))

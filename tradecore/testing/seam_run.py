@@ -13,6 +13,7 @@ from collections import Counter
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -25,7 +26,7 @@ from tradecore.domain.order import Order
 from tradecore.domain.phase import Phase, PhaseChanged
 from tradecore.domain.stream import Stream
 from tradecore.feeds import live_buffer
-from tradecore.runtime.live_settings import HandoverSettings
+from tradecore.runtime.live_settings import HandoverSettings, RecordingSettings
 from tradecore.runtime.run_live import run_live
 from tradecore.runtime.run_result import RunResult
 from tradecore.storage.open_storage import open_storage
@@ -45,6 +46,7 @@ from tradecore.testing.stream_laws import StreamLawBroken, check_identity_stream
 from tradecore.testing.virtual_run import run_virtual, running_clock
 
 WARMUP_S: Final = 60
+BROKERS: Final = {"sim": SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(100_000)})}
 TIMER_S: Final = 7
 """Prime beside the market's steps, so that timers fall between events as well as on them."""
 
@@ -132,22 +134,25 @@ class SeamRun:
         return total.hexdigest()
 
 
-def run_schedule(seed: int) -> SeamRun:
-    """The schedule of a seed, from its past to its peace. Raises what the run raises."""
-    schedule = draw_schedule(seed)
-    with patch.object(live_buffer, "BLOCK_ARRIVALS", schedule.block):
-        return run_virtual(partial(_run, schedule), seed=seed)
-
-
-async def _run(schedule: SeamSchedule) -> SeamRun:
-    clock = running_clock()
-    run = SeamRun(schedule, clock.wall_ns() - WARMUP_S * SECOND_NS)
-    run.market.make_past()
-    handover = HandoverSettings(
+def make_handover(schedule: SeamSchedule) -> HandoverSettings:
+    """What a run may lack: everything that its schedule may take."""
+    return HandoverSettings(
         on_broken="degrade", on_conflict="warn", settle_s=0.0, overlap_s=1.0, buffer_events=schedule.capacity,
         on_full="degrade", ask_first_s=0.5, ask_times=8,
     )  # fmt: skip
-    brokers = {"sim": SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(100_000)})}
+
+
+def run_schedule(seed: int, runs_dir: Path | None = None) -> SeamRun:
+    """The schedule of a seed, from its past to its peace. runs_dir: also record and trace it. Raises what it raises."""
+    schedule = draw_schedule(seed)
+    with patch.object(live_buffer, "BLOCK_ARRIVALS", schedule.block):
+        return run_virtual(partial(_run, schedule, runs_dir), seed=seed)
+
+
+async def _run(schedule: SeamSchedule, runs_dir: Path | None) -> SeamRun:
+    clock = running_clock()
+    run = SeamRun(schedule, clock.wall_ns() - WARMUP_S * SECOND_NS)
+    run.market.make_past()
     scope = anyio.CancelScope()
     async with open_storage("memory:") as storage, anyio.create_task_group() as tasks:
         stored = [event for event in run.venue.truth[TRADES] if event.ts_event >= run.start_ns][: schedule.stored]
@@ -160,9 +165,10 @@ async def _run(schedule: SeamSchedule) -> SeamRun:
 
         tasks.start_soon(play)
         run.result = await run_live(
-            strategies=run.listener, venues={"SIM": run.venue}, brokers=brokers, storage=storage,
-            warmup=WARMUP_S * SECOND_NS, handover=handover, seed=schedule.seed, scope=scope, clock=clock,
+            strategies=run.listener, venues={"SIM": run.venue}, brokers=BROKERS, storage=storage,
+            warmup=WARMUP_S * SECOND_NS, handover=make_handover(schedule), seed=schedule.seed, scope=scope, clock=clock,
             spill=WatchedSpill(run.venue, 2 if "full_disk" in schedule.faults else None),
+            runs_dir=runs_dir, trace=runs_dir is not None, recording=None if runs_dir is None else RecordingSettings(),
         )  # fmt: skip
         tasks.cancel_scope.cancel()
     return run
