@@ -1,15 +1,22 @@
 """Streams of a live run: holes, the order gate, late subscriptions, bars of the run, own halves: DESIGN 5, 10."""
 
+from decimal import Decimal
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from tradecore.brokerage.settings import SimulatedBrokerSettings
+from tradecore.brokerage.simulated_broker import SimulatedBroker
+from tradecore.domain.execution import BrokerSource
 from tradecore.domain.feed_state import FeedState
 from tradecore.domain.gate_reason import Reason, Refusal
 from tradecore.domain.instant import MINUTE_NS, SECOND_NS
+from tradecore.domain.order import Order
+from tradecore.engine.timeline import Timeline
 from tradecore.errors import (
+    NotLiveYet,
     StreamBroken,
 )
 from tradecore.feeds.proof import Proof
@@ -21,6 +28,8 @@ from tradecore.testing.live_market import BARS, INSTRUMENT, TRADES, LogStrategy,
 from tradecore.testing.virtual_run import running_clock
 
 pytestmark = pytest.mark.virtual_time(seed=7)
+
+BROKER = SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000_000)})
 
 
 # ------------------------------------------------------------------------------------------------- holes and the gate
@@ -207,3 +216,35 @@ async def test_a_users_own_live_half_goes_on_where_its_history_ends() -> None:
     assert heard == [("B", "p3"), ("B", "p2"), ("B", "p1"), ("D", "l1")]
     assert result.handover is not None
     assert result.handover.streams[0].counts.overlap == 1
+
+
+# ---------------------------------------------------------------------------------------------------- real brokers
+
+
+class VenueBroker(SimulatedBroker):
+    """Says that it is real, and does what a simulated one does: a stand-in until there is one."""
+
+    source = BrokerSource.REAL
+
+
+async def test_a_real_broker_takes_nothing_before_phase_d() -> None:
+    """Each order before it is a typed error at the call; the first one in D executes."""
+    met: list[tuple[str, str]] = []
+
+    def trade(strategy: LogStrategy, word: str, event: Any) -> None:
+        if word in ("phase", "trade") and not strategy.orders():
+            try:
+                strategy.submit_order(Order.market(INSTRUMENT, 1))
+            except NotLiveYet as error:
+                met.append((strategy.phase, error.reason))
+            else:
+                met.append((strategy.phase, "taken"))
+                strategy.stop_run()
+
+    async with open_market_stage() as stage:
+        real = VenueBroker("real", BROKER, seed=1, timeline=Timeline())
+        strategy = LogStrategy("trades", act=trade)
+        await stage.go(strategy, brokers={"real": real})
+    assert {phase for phase, what in met if what != "taken"} == {"A", "B", "C"}
+    assert [(phase, what) for phase, what in met if what == "taken"] == [("D", "taken")]
+    assert "the run is in phase B" in next(reason for phase, reason in met if phase == "B")

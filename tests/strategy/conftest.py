@@ -109,7 +109,7 @@ def trade() -> Trade:
 class LateBroker:
     """A venue that cancels at once, and tells two seconds later that a part had executed before."""
 
-    source = tc.BrokerSource.REAL
+    source = tc.BrokerSource.SIMULATED
 
     def __init__(self) -> None:
         self.name = "late"

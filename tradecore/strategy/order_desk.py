@@ -15,6 +15,8 @@ from typing import Final
 
 from tradecore.domain.account import Account
 from tradecore.domain.account_adjustment import AccountAdjusted, AdjustmentKind
+from tradecore.domain.execution import BrokerSource
+from tradecore.domain.gate_reason import Refusal
 from tradecore.domain.instrument import Instrument, Number
 from tradecore.domain.order import Order
 from tradecore.domain.order_group import OrderGroup
@@ -22,7 +24,7 @@ from tradecore.domain.order_state import OrderState
 from tradecore.domain.position import Position
 from tradecore.engine.participant import BrokerParticipant, BrokerReport
 from tradecore.engine.trading_engine import TradingEngine
-from tradecore.errors import InvalidOrder, OrderError, UnknownInstrument, UnknownOrder
+from tradecore.errors import InvalidOrder, NotLiveYet, OrderError, UnknownInstrument, UnknownOrder
 from tradecore.strategy.group_desk import GroupDesk
 from tradecore.strategy.order_call import check_given
 from tradecore.strategy.order_endings import OrderEndings
@@ -102,8 +104,22 @@ class OrderDesk:
         broker, instrument = self._get_broker(broker_name), self.instrument(instrument_id)
         if broker.name not in self._converting:
             self._check_currency(broker.name, instrument)
-        found = self._places[broker_name, instrument_id] = broker, instrument, getattr(broker, "check_order", None)
+        check = getattr(broker, "check_order", None)
+        if broker.source is BrokerSource.REAL:
+            check = partial(self._check_live, broker.name, check)
+        found = self._places[broker_name, instrument_id] = broker, instrument, check
         return found
+
+    def _check_live(self, broker: str, check: Callable[[Order], None] | None, order: Order) -> None:
+        """A real broker's orders begin with phase D; proof, freshness and lag it asks for itself, as it sends them.
+
+        Raises: NotLiveYet.
+        """
+        reason = self._engine.check_gate(order.instrument)
+        if reason is not None and reason.refusal is Refusal.NOT_LIVE:
+            raise NotLiveYet(broker, order.instrument, reason.text)
+        if check is not None:
+            check(order)
 
     def _check_currency(self, broker: str, instrument: Instrument) -> None:
         """Whether executions there can be in this strategy's record, which has one currency. Raises: InvalidOrder."""
