@@ -151,6 +151,17 @@ async def test_the_better_limit_then_the_earlier_one_executes_first() -> None:
     assert [order.filled_quantity for order in (better, early, late)] == [2, 2, 0]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+async def test_what_a_quote_triggers_comes_before_limits(sign: int) -> None:
+    """4 are shown at 99 (a sale: at 101), which triggers what was given later; it has its 3 first, the limit gets 1."""
+    desk = make_desk(SOURCE)
+    desk.play(quote(1, 97, 103))
+    resting = await desk.submit(Order.limit(ID, 3 * sign, 100))
+    triggered = await desk.submit(Order.market_if_touched(ID, 3 * sign, 100 + sign))
+    desk.play(quote(2, 90, 99, ask_size=4) if sign > 0 else quote(2, 101, 110, bid_size=4))
+    assert [order.filled_quantity for order in (triggered, resting)] == [3, 1]
+
+
 async def test_a_limit_marketable_on_arrival_takes_the_book_up_to_its_limit() -> None:
     """10 @ 100.02 and 10 @ 100.03 are within 100.03; the rest rests there and then is a maker."""
     desk = make_desk(SOURCE)
