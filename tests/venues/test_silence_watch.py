@@ -66,12 +66,12 @@ async def open_market(dialect: str, kinds: tuple[str, ...]) -> AsyncIterator[Any
 
 
 async def mute(dialect: str, kind: str) -> tuple[RecordingSink, str, int, LocalVenue]:
-    """Half a minute of a lively market, then one topic of it is lost for 40 s, then half a minute more."""
+    """Twenty seconds of a lively market, then one topic of it is lost for 18 s, and as long again to come back."""
     async with open_market(dialect, KINDS) as (local, _venue, sink, name):
-        await anyio.sleep(30)
+        await anyio.sleep(20)
         muted_ns = running_clock().wall_ns()
-        local.add_fault(f"mute for=40 topic={TOPICS[dialect, kind]}")
-        await anyio.sleep(70)
+        local.add_fault(f"mute for=18 topic={TOPICS[dialect, kind]}")
+        await anyio.sleep(36)
         return sink, name, muted_ns, local
 
 
@@ -102,10 +102,10 @@ def test_each_death_of_a_topic_is_told_anew(dialect: str) -> None:
 
     async def main() -> tuple[RecordingSink, Stream]:
         async with open_market(dialect, KINDS) as (local, _venue, sink, name):
-            await anyio.sleep(20)
+            await anyio.sleep(15)
             for _ in range(2):
-                local.add_fault(f"mute for=20 topic={TOPICS[dialect, 'quote_tick']}")
-                await anyio.sleep(40)
+                local.add_fault(f"mute for=15 topic={TOPICS[dialect, 'quote_tick']}")
+                await anyio.sleep(25)
             return sink, Stream("quote_tick", name)
 
     sink, quotes = run_virtual(main, seed=6)
@@ -198,7 +198,7 @@ def test_nothing_is_asked_twice_at_a_time() -> None:
             venue.session._silence._load_newest = note
             local.add_fault("mute for=60 topic=ticker:*")
             local.add_fault("mute for=60 topic=book:*")
-            await anyio.sleep(60)
+            await anyio.sleep(40)
             return asked_ns
 
     asked = run_virtual(main, seed=7)

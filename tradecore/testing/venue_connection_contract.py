@@ -75,11 +75,11 @@ class VenueConnectionContract(VenueStageSuite):
 
     @on_virtual_time
     async def test_a_quiet_stream_beside_a_busy_one_is_not_dead(self) -> None:
-        """Quotes move every second and nobody trades, for half an hour: the venue, asked, has no newer trade either."""
+        """Quotes move every second and nobody trades for ten minutes: the venue, asked, has no newer trade either."""
         async with self.stage() as stage:
             await stage.venue.subscribe(stage.quotes)
             await stage.skin.publish_trade(1)
-            for number in range(1, 1_801):
+            for number in range(1, 601):
                 await stage.skin.publish_quote(number, 100.0 + number % 3, 105.0)
                 await anyio.sleep(1)
             assert stage.sink.states(stage.trades) == [FeedState.CONNECTED]
@@ -142,11 +142,11 @@ class VenueConnectionContract(VenueStageSuite):
         async with self.stage() as stage:
             stage.skin.closes_at_once = True
             stage.skin.drop()
-            await anyio.sleep(3_600)
+            await anyio.sleep(1_800)
             made = stage.skin.connects_ns
             windows = [sum(1 for other in made if at <= other < at + 5 * MINUTE_NS) for at in made]
             assert max(windows) <= self.settings.connects_max
-            assert len(made) > 60, "it goes on trying: at least every 30 s on average, within the budget"
+            assert len(made) > 30, "it goes on trying: at least once a minute on average, within the budget"
             stage.skin.closes_at_once = False
             await stage.wait_for_state(FeedState.CONNECTED)
             await anyio.sleep(1)
