@@ -155,9 +155,10 @@ def quiet_topic_taken_for_dead(patch: pytest.MonkeyPatch) -> None:
 def revived_topic_stale_for_ever(patch: pytest.MonkeyPatch) -> None:
     note = FeedSession._note_dead_stream
 
-    def forget(self: FeedSession, stream: Stream, silent_s: float, found: int) -> None:
-        note(self, stream, silent_s, found)
+    def forget(self: FeedSession, stream: Stream, silent_s: float, found: int) -> bool:
+        is_told = note(self, stream, silent_s, found)
         self._tracks[stream].news.clear()
+        return is_told
 
     patch.setattr(FeedSession, "_note_dead_stream", forget)
 

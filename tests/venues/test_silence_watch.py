@@ -21,7 +21,7 @@ from tradecore.testing.local_venue.venue_server import open_venue_server
 from tradecore.testing.recording_sink import RecordingSink
 from tradecore.testing.scripted_binance import ScriptedBinance
 from tradecore.testing.scripted_kraken import ScriptedKraken
-from tradecore.testing.venue_stage import VenueStageSuite, on_virtual_time
+from tradecore.testing.venue_stage import Stage, VenueStageSuite, on_virtual_time
 from tradecore.testing.virtual_run import run_virtual, running_clock
 from tradecore.venues.binance_venue import BinanceVenue
 from tradecore.venues.kraken_venue import KrakenVenue
@@ -151,6 +151,40 @@ class TestSilenceAtBinance(VenueStageSuite):
             await anyio.sleep(3_600)
             asked = [request for request in stage.skin.requests if request["method"] == "trades.aggregate"]
             assert 20 <= len(asked) <= 3_600 / 144 + 5
+
+    @on_virtual_time
+    async def test_a_connection_that_is_lost_before_a_verdict_begins_anew(self) -> None:
+        """The venue has newer, and while a frame may still be on its way the connection breaks: nothing was proved."""
+        async with self.stage() as stage:
+            await self.silence_until_the_last_question(stage)
+            stage.skin.drop()
+            await stage.wait_for_state(FeedState.RECONNECTING)
+            await stage.wait_for_state(FeedState.CONNECTED)
+            assert stage.sink.states(stage.trades) == [
+                FeedState.CONNECTED, FeedState.RECONNECTING, FeedState.CONNECTED
+            ]  # fmt: skip
+
+    @on_virtual_time
+    async def test_a_stream_that_is_unsubscribed_before_a_verdict_gets_none(self) -> None:
+        async with self.stage() as stage:
+            await self.silence_until_the_last_question(stage)
+            await stage.venue.unsubscribe(stage.trades)
+            await anyio.sleep(10)
+            assert stage.sink.states(stage.trades) == [FeedState.CONNECTED]
+
+    async def silence_until_the_last_question(self, stage: Stage) -> None:
+        """Trades that nobody is told of, until the venue has been asked about them twice."""
+
+        def count_questions() -> int:
+            return sum(1 for request in stage.skin.requests if request["method"] == "trades.aggregate")
+
+        number = 0
+        while count_questions() < 2:
+            number += 1
+            await stage.skin.publish_trade(number, is_said=False)
+            await anyio.sleep(0.5)
+            assert number < 200
+        assert stage.sink.states(stage.trades) == [FeedState.CONNECTED], "for two seconds more it may be on its way"
 
     @on_virtual_time
     async def test_a_connection_that_says_nothing_at_all_is_told_as_a_whole(self) -> None:

@@ -372,11 +372,11 @@ class FeedSession:
         elif not reason and self._silence.look():
             self._need_tasks("ask").start_soon(self._silence.ask)
 
-    def _note_dead_stream(self, stream: Stream, silent_s: float, found: int) -> None:
+    def _note_dead_stream(self, stream: Stream, silent_s: float, found: int) -> bool:
         """One stream of many is dead: subscribe to it anew, then replace the connection, by turns."""
         link, track = self._link, self._tracks[stream]
         if link is None or link.is_stale or link.leaving.is_set():
-            return  # all of them are told about, or replaced
+            return False  # all of them are told about, or replaced
         if not track.news:
             reason = f"{stream} has said nothing for {silent_s:.0f} s, although {self._name} has newer; asked for anew"
             self._tell(stream, FeedState.STALE, reason)
@@ -388,6 +388,7 @@ class FeedSession:
             self._need_tasks("resubscribe").start_soon(self.resubscribe, stream)
         else:
             link.leaving.set()
+        return True
 
     def _tell_all(self, state: FeedState, reason: str) -> None:
         for stream in self._tracks:

@@ -38,8 +38,9 @@ SLOWER_MAX: Final = 8
 LoadNewest = Callable[[Stream], Awaitable[Hashable]]
 """What tells the newest that the venue has of a stream from all that was before. Raises: VenueError."""
 
-OnSilent = Callable[[Stream, float, int], None]
-"""Called with a dead stream, how long it has been silent (s), and how often it was found dead since it was heard."""
+OnSilent = Callable[[Stream, float, int], bool]
+"""Called with a dead stream, how long it has been silent (s), and how often it was found dead since it was heard; False
+when that is not told, because more than this one stream is in trouble."""
 
 
 class _Watched:
@@ -133,12 +134,12 @@ class SilenceWatch:
     # --------------------------------------------------------------------------------------------------- one stream
 
     async def _ask_about(self, stream: Stream, watched: _Watched) -> None:
-        heard, others = watched.heard, self._count_others(stream)
+        since_ns, others = watched.heard_ns, self._count_others(stream)
         try:
             newest = await self._load_newest(stream)
         except VenueError:
             newest = None  # nothing is known; it is asked again
-        if self._has_spoken(stream, watched, heard):
+        if self._is_moot(stream, watched, since_ns):
             return
         if newest is not None:
             is_first, is_same = watched.newest is None, watched.newest == newest
@@ -148,21 +149,22 @@ class SilenceWatch:
                 watched.slower = min(SLOWER_MAX, 2 * watched.slower) if is_alone else 1
             elif not is_first:
                 await anyio.sleep(GRACE_S)
-                if self._has_spoken(stream, watched, heard):
+                if self._is_moot(stream, watched, since_ns):
                     return
                 self._find_dead(stream, watched)
         watched.others = others
         watched.due_ns = self._clock.monotonic_ns() + watched.slower * self._pause_ns(stream, watched)
 
     def _find_dead(self, stream: Stream, watched: _Watched) -> None:
-        watched.found += 1
-        watched.slower = min(SLOWER_MAX, 2 ** (watched.found - 1))
         silent_ns = self._clock.monotonic_ns() - watched.heard_ns
-        self._on_silent(stream, silent_ns / SECOND_NS, watched.found)
+        if self._on_silent(stream, silent_ns / SECOND_NS, watched.found + 1):
+            watched.slower = min(SLOWER_MAX, 2**watched.found)
+            watched.found += 1
 
-    def _has_spoken(self, stream: Stream, watched: _Watched, heard: int) -> bool:
-        """Whether a question has lost its object: the stream said more than this, or is not wanted any more."""
-        return self._watched.get(stream) is not watched or watched.track.heard != heard
+    def _is_moot(self, stream: Stream, watched: _Watched, since_ns: int) -> bool:
+        """Whether a question about a silence is one no more: it ended, began anew, or the stream is not wanted now."""
+        track = watched.track
+        return self._tracks.get(stream) is not track or watched.heard != track.heard or watched.heard_ns != since_ns
 
     def _find_due(self) -> Stream | None:
         """The stream whose question is most overdue."""
