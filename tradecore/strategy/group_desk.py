@@ -140,7 +140,8 @@ class GroupDesk:
                 f"order {order.order_id} cannot have {total}: its parent {entry.order_id} is of {entry.quantity}, and "
                 "exits may not be larger"
             )
-        if not held.is_ours:
+        if not held.is_ours:  # the venue sees to it; what it may execute is known here all the same
+            held.state, _ = group_rules.take_wish(held.state, order.order_id, total)
             return False
         if order.state is _HELD:
             order.change_held(total, None, None)

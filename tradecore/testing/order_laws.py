@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from tradecore.domain.execution import Execution
+from tradecore.brokerage.settings import RateCommission
+from tradecore.domain.execution import Execution, Liquidity
 from tradecore.domain.instant import SECOND_NS
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_group import OrderGroup
@@ -86,7 +87,7 @@ class OrderLaws:
         self._updates: dict[str, int] = {}
         self._groups: dict[str, _Told] = {}
         self._ids: set[str] = set()
-        self._position = self._cost = self._cash = _ZERO
+        self._position = self._cash = self._gross = _ZERO
         latency = stage.settings.latency
         # Constant laws only: how long each leg takes, int nanoseconds.
         self._way = {leg: int(getattr(getattr(latency, leg), "ms", 0)) * (SECOND_NS // 1_000) for leg in _LEGS}
@@ -99,8 +100,10 @@ class OrderLaws:
             self._groups.setdefault(group.id, _Told(group))
         received = self._stage.received
         while self._place < len(received):
-            self._take(received[self._place])
             self._place += 1
+            self._take(received[self._place - 1])
+        ids = self._stage.intents
+        hold("O7", holds=len(set(ids)) == len(ids), met=f"one id for two orders: {ids}")
         for order in self._stage.handles.values():
             self._check_handle(order)
         self._check_books()
@@ -115,6 +118,7 @@ class OrderLaws:
              met=f"{order.order_id} was reported at {received.at}, it is of {order.ts_event}")  # fmt: skip
         hold("O4", holds=_ZERO <= order.filled_quantity <= order.quantity or order.state.is_finished,
              met=f"{order.order_id} executed {order.filled_quantity} of {order.quantity}")  # fmt: skip
+        self._check_cancel(order)
         self._follow(report)
         told = self._groups.get(order.terms.group_id or "")
         if told is not None:
@@ -122,9 +126,18 @@ class OrderLaws:
         if execution is not None:
             self._take_execution(order, execution)
             if told is not None:
-                self._take_grouped(told, order, execution, received.at - self._way["report"])
+                self._take_grouped(told, order, execution, received.at)
         if told is not None:
             self._check_child(told, order)
+
+    def _check_cancel(self, order: OrderSnapshot) -> None:
+        """A cancel of ours takes its time, and does not come before what it cancels."""
+        if order.state is not OrderState.CANCELLED or order.reason is not None:
+            return
+        asked = [ns for ns, label, order_id in self._stage.asked if order_id == order.order_id and "cancel" in label]
+        hold("S1", holds=bool(asked) and order.ts_event >= asked[0] + self._way["cancel"],
+             met=f"{order.order_id} is cancelled at {order.ts_event}, asked for at {asked}")  # fmt: skip
+        hold("S6", holds=order.order_id in self._records, met=f"{order.order_id} is cancelled before it was accepted")
 
     def _take_execution(self, order: OrderSnapshot, execution: Execution) -> None:
         hold("O8", holds=execution.execution_id not in self._ids, met=f"{execution.execution_id} was told twice")
@@ -136,9 +149,15 @@ class OrderLaws:
         if order.price is not None:
             hold("S2", holds=(order.price - execution.price) * execution.side.sign >= 0,
                  met=f"{execution.execution_id} at {execution.price}, beyond its limit {order.price}")  # fmt: skip
+        fees = self._stage.settings.commission
+        if isinstance(fees, RateCommission):
+            rate = fees.taker if execution.liquidity is Liquidity.TAKER else fees.maker
+            hold("B2", holds=execution.commission == execution.quantity * execution.price * rate,
+                 met=f"{execution} costs {execution.commission}")  # fmt: skip
         signed, paid = execution.signed_quantity, execution.signed_quantity * execution.price
         self._position += signed
         self._cash -= paid + execution.commission
+        self._gross -= paid
 
     def _follow(self, report: BrokerReport) -> None:
         """The order machine, told the same story."""
@@ -187,24 +206,25 @@ class OrderLaws:
         shown = stage.desk.position(stage.instrument.id, None)
         hold("B1", holds=shown.quantity == self._position, met=f"{shown}, executions make {self._position}")
         if not self._position:
-            hold("B4", holds=shown.cost == 0, met=f"flat, and cost is {shown.cost}")
+            met = f"flat: cost {shown.cost}, realised {shown.realised}, executions made {self._gross}"
+            hold("B4", holds=shown.cost == 0 and shown.realised == self._gross, met=met)
         money = stage.desk.account(None).cash["USD"] - stage.settings.cash["USD"]
         hold("B2", holds=money == self._cash, met=f"cash changed by {money}, executions by {self._cash}")
 
     # --------------------------------------------------------------------------------------------------------- groups
 
-    def _take_grouped(self, told: _Told, order: OrderSnapshot, execution: Execution, known_ns: int) -> None:
+    def _take_grouped(self, told: _Told, order: OrderSnapshot, execution: Execution, told_ns: int) -> None:
         order_id, group = order.order_id, told.group
         told.amounts[order_id] = told.executed(self._stage.handles[order_id]) + execution.quantity
         if order.terms.role in (OrderRole.ENTRY, OrderRole.CLOSE):
             return
         is_venue = self._stage.broker.contingency == "venue"
         if told.first is None:
-            told.first = (order_id, known_ns)
+            told.first = (order_id, told_ns)
         first_id, first_ns = told.first
         if group.link is Contingency.OCO and order_id != first_id:
-            until = first_ns + self._way["report"] + self._way["cancel"]
-            hold("C1", holds=not is_venue and known_ns <= until, met=f"{order_id} executes although {first_id} did")
+            is_late = execution.ts_event > first_ns + self._way["cancel"]  # nobody could know before it was told
+            hold("C1", holds=not (is_venue or is_late), met=f"{order_id} executes although {first_id} did")
         if group.link is None or (group.entry is None and group.link is Contingency.OCO):
             return
         if is_venue:
@@ -247,10 +267,8 @@ class OrderLaws:
 
     def _check_rest(self, told: _Told) -> None:
         group, entry = told.group, told.group.entry
-        if any(order.is_open for order in group.closing) or any(
-            order.state is OrderState.REJECTED for order in group.closing
-        ):
-            return
+        if any(order.state is not OrderState.FILLED for order in group.closing):
+            return  # refused, or cancelled by the strategy: it was told
         if group.link is Contingency.OCO and told.first is not None:
             open_ids = [order.order_id for order in group.exits if order.is_open]
             hold("C1", holds=set(open_ids) <= {told.first[0]}, met=f"{open_ids} work although {told.first[0]} executed")
@@ -260,6 +278,7 @@ class OrderLaws:
         executed = told.executed(entry)
         if group.link is not None:
             self._check_leaves(told)
+            self._check_sizes(told)
             net = executed - told.exited + told.closed * entry.side.sign
             hold("C2", holds=net >= 0, met=f"the exits flipped the position by {-net}: {group!r}")
             if executed and told.exited >= executed:
@@ -271,6 +290,23 @@ class OrderLaws:
             untouched = [order for order in group.exits if order.state is OrderState.INITIALIZED]
             share = all(order.quantity == entry.quantity for order in group.exits)
             hold("C4", holds=not (untouched and share), met=f"{untouched} were never sent: {group!r}")
+
+    def _check_sizes(self, told: _Told) -> None:
+        """Exits protect all that is held: those of the entry's size have what is left of it, neither less nor more."""
+        group, entry = told.group, told.group.entry
+        assert entry is not None
+        if group.problem is not None or self._stage.changed & {order.order_id for order in group.orders}:
+            return
+        left = told.executed(entry) - told.exited
+        for order in group.exits:
+            if (
+                order.is_open
+                and order.state is not OrderState.SUBMITTED
+                and told.most[entry.order_id] == entry.quantity
+            ):
+                is_whole = order.terms.role is not OrderRole.CHILD
+                hold("C2", holds=not is_whole or order.remaining_quantity == left,
+                     met=f"{order!r} has {order.remaining_quantity} left, {left} are held: {group!r}")  # fmt: skip
 
     def _check_balance(self, told: _Told) -> None:
         group = told.group

@@ -9,7 +9,7 @@ Never:    draws anything elsewhere: the same seed tells the same stories.    REL
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
@@ -22,6 +22,7 @@ from tradecore.domain.delay_law import ConstantDelay
 from tradecore.domain.instant import MINUTE_NS, SECOND_NS
 from tradecore.domain.order import Order, TimeInForce
 from tradecore.domain.order_group import OrderGroup
+from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import Contingency
 from tradecore.errors import InvalidOrder, UnknownOrder
 from tradecore.testing.builders import make_bar, make_quote_tick, make_trade_tick
@@ -34,10 +35,8 @@ START_NS: Final = 1_704_103_200 * SECOND_NS
 MIDDLE: Final = 10_000
 """Price around which stories begin, in cents."""
 
-Watch = Callable[[OrderStage], Any]
-
-offsets = st.integers(1, 8)
-quantities = st.integers(1, 12)
+offsets = st.integers(1, 5)
+quantities = st.integers(2, 12)
 moves = st.integers(-6, 6)
 sides = st.sampled_from([1, -1])
 
@@ -54,9 +53,12 @@ LATENCIES: Final = (
 
 
 class GroupStory(RuleBasedStateMachine):
-    """One strategy, one broker, one instrument. stories_told counts them, for who wants to see progress."""
+    """One strategy, one broker, one instrument. stories_told counts them, for who wants to see progress; met counts the
+    stories in which what groups are hard for did happen, so that laws that held were not idle.
+    """
 
     stories_told = 0
+    met: Counter[str] = Counter()
     kinds: tuple[str, ...] = ("quote", "trade", "bar")
     contingencies: tuple[str, ...] = ("client", "venue")
 
@@ -77,7 +79,7 @@ class GroupStory(RuleBasedStateMachine):
             latency=data.draw(st.sampled_from(LATENCIES)),
             commission=RateCommission(maker=Decimal("0.0001"), taker=Decimal("0.0003")),
             bar_path=data.draw(st.sampled_from(["worst", "ohlc"])),
-            stop_through=data.draw(st.sampled_from(["trigger", "reject"])),
+            stop_through=data.draw(st.sampled_from(["trigger", "trigger", "reject"])),
             self_trade=data.draw(st.sampled_from(["cancel_resting", "reject"])),
             participation=Decimal("0.5"),
         )
@@ -90,6 +92,26 @@ class GroupStory(RuleBasedStateMachine):
     def market(self, move: int, size: int, width: int) -> None:
         """Prices move, by a few cents, with little to be had."""
         self._happen(move, size, width)
+
+    @rule(step=st.sampled_from([1, 1, 2]), sizes=st.lists(st.integers(1, 4), min_size=3, max_size=8))
+    def rise(self, step: int, sizes: list[int]) -> None:
+        """Prices run upwards with a little to be had at each: orders execute part by part."""
+        for size in sizes:
+            self._happen(step, size, 1)
+
+    @rule(step=st.sampled_from([-1, -1, -2]), sizes=st.lists(st.integers(1, 4), min_size=3, max_size=8))
+    def drop(self, step: int, sizes: list[int]) -> None:
+        """The same, downwards."""
+        for size in sizes:
+            self._happen(step, size, 1)
+
+    @rule()
+    def settle(self) -> None:
+        """Everything that was asked and told arrives. Inside a bar commands wait for its end, so not there."""
+        self.ns += 5 * SECOND_NS
+        self._stage.advance(self.ns)
+        if self.kind != "bar":
+            self.laws.check_at_rest()
 
     @rule(ms=st.sampled_from([100, 400, 900, 3_000]))
     def wait(self, ms: int) -> None:
@@ -123,7 +145,7 @@ class GroupStory(RuleBasedStateMachine):
 
     # -------------------------------------------------------------------------------------------------- the strategy
 
-    @rule(side=sides, quantity=quantities, entry=st.sampled_from(["market", "limit", "stop"]),
+    @rule(side=sides, quantity=quantities, entry=st.sampled_from(["market", "market", "limit", "stop"]),
           gap=offsets, profit=st.none() | offsets, stop=st.none() | offsets, is_short=st.booleans())  # fmt: skip
     def bracket(
         self, side: int, quantity: int, entry: str, gap: int, profit: int | None, stop: int | None, is_short: bool
@@ -144,6 +166,28 @@ class GroupStory(RuleBasedStateMachine):
         if is_short and entry != "stop":
             words["time_in_force"] = TimeInForce.IOC
         self._submit(Order.bracket(ID, side * quantity, **words))
+
+    @rule(side=sides, quantity=st.integers(4, 12), room=st.integers(3, 40), profit=st.integers(1, 3),
+          stop=st.integers(1, 3), link=st.sampled_from(["bracket", "bracket", "oco"]), way=sides,
+          sizes=st.lists(st.integers(1, 5), min_size=1, max_size=5))  # fmt: skip
+    def ride(
+        self, side: int, quantity: int, room: int, profit: int, stop: int, link: str, way: int, sizes: list[int]
+    ) -> None:  # fmt: skip
+        """An entry that executes, wholly or in part, and prices that run to one of its exits, a little at a time."""
+        exits = (
+            Order.limit(ID, -side * quantity, _cents(self.price + side * profit)),
+            Order.stop(ID, -side * quantity, _cents(self.price - side * stop)),
+        )
+        entry = Order.limit(ID, side * quantity, _cents(self.price + side * 2))
+        if link == "bracket":
+            entry = Order.market(ID, side * quantity)
+            self._submit(OrderGroup.bracket(entry, profit=exits[0], stop=exits[1]))
+        else:
+            self._submit(OrderGroup.oto(entry, exits, link=Contingency.OCO))
+        self._happen(0, room, 1)
+        self.settle()
+        for size in sizes:
+            self._happen(way, size, 1)
 
     @rule(side=sides, quantity=quantities, one=offsets, other=offsets, link=st.sampled_from(["oco", "ouo"]))
     def pair(self, side: int, quantity: int, one: int, other: int, link: str) -> None:
@@ -236,6 +280,20 @@ class GroupStory(RuleBasedStateMachine):
             self.ns += 10 * SECOND_NS
             self._stage.advance(self.ns)
         self.laws.check_at_rest()
+        self._count_met(self._stage.groups)
+
+    def _count_met(self, groups: list[OrderGroup]) -> None:
+        met = type(self).met
+        for group in groups:
+            entry, exits = group.entry, [order for order in group.exits if order.filled_quantity]
+            met["an entry executed in part, and ended"] += entry is not None and entry.is_finished and (
+                0 < entry.filled_quantity < entry.quantity
+            )  # fmt: skip
+            met["an entry ended unexecuted"] += entry is not None and entry.is_finished and not entry.filled_quantity
+            met["two exits of a group executed"] += len(exits) > 1
+            met["an exit executed in part, and was cancelled"] += any(o.state is OrderState.CANCELLED for o in exits)
+            met["an exit was refused"] += any(order.state is OrderState.REJECTED for order in group.exits)
+            met["an excess was closed"] += bool(group.closing)
 
 
 def _cents(value: int) -> Decimal:

@@ -40,6 +40,7 @@ class Turns:
     def __init__(self, timeline: Timeline, instruments: dict[str, Instrument]) -> None:
         self.timeline, self.instruments = timeline, instruments
         self.given: list[tuple[Callable[..., Awaitable[None]], Order | None]] = []
+        self.asked: list[tuple[int, str, str]] = []
 
     def check_in_turn(self, label: str) -> None:
         """Whoever drives the stage is always in a turn."""
@@ -49,10 +50,12 @@ class Turns:
     ) -> None:
         """Keep a command for the end of the turn."""
         self.given.append((carry_out, order))
+        self.asked.append((self.timeline.now, label, "" if order is None else order.order_id))
 
 
 class OrderStage:
-    """One strategy "s" at one broker "sim". received: reports with their instants. handles, groups: in order.
+    """One strategy "s" at one broker "sim". received: reports with their instants. handles, groups: in order. intents:
+    ids in the order of their giving. changed: ids of orders that the strategy updated.
 
     settings: SimulatedBrokerSettings by name; a margin account of ten million dollars unless told otherwise.
     """
@@ -77,6 +80,8 @@ class OrderStage:
         self.received: list[Received] = []
         self.handles: dict[str, Order] = {}
         self.groups: list[OrderGroup] = []
+        self.intents: list[str] = []
+        self.changed: set[str] = set()
 
     # ---------------------------------------------------------------------------------------------- the passing of time
 
@@ -129,7 +134,7 @@ class OrderStage:
     def submit(self, order: Order) -> Order:
         """Submit an order now."""
         self.desk.submit_order(order, None)
-        self.handles[order.order_id] = order
+        self._keep(order)
         self._turn()
         return order
 
@@ -137,9 +142,14 @@ class OrderStage:
         """Submit a group now."""
         self.desk.groups.submit(group, None)
         self.groups.append(group)
-        self.handles |= {order.order_id: order for order in group.orders}
+        for order in group.orders:
+            self._keep(order)
         self._turn()
         return group
+
+    def _keep(self, order: Order) -> None:
+        self.intents.append(order.order_id)
+        self.handles[order.order_id] = order
 
     def cancel(self, order: Order) -> None:
         """Cancel an order now."""
@@ -154,15 +164,22 @@ class OrderStage:
     def update(self, order: Order, **changes: Any) -> None:
         """Update an order now."""
         words: dict[str, Any] = {"quantity": None, "price": None, "stop_price": None, **changes}
+        self.changed.add(order.order_id)
         self.desk.update_order(order, **words)
         self._turn()
 
     def _note_closings(self) -> None:
         for group in self.groups:
             for order in group.closing:
-                self.handles[order.order_id] = order
+                if order.order_id not in self.handles:
+                    self._keep(order)
 
     # ---------------------------------------------------------------------------------------------- what one asks of it
+
+    @property
+    def asked(self) -> list[tuple[int, str, str]]:
+        """Every command that was given: when, which call, and the order's id."""
+        return self._turns.asked
 
     @property
     def executions(self) -> list[Execution]:
