@@ -55,8 +55,8 @@ def test_what_contradicts_itself_is_refused_at_once(make: Any, said: str) -> Non
         make()
 
 
-@pytest.mark.parametrize("when", [datetime(2024, 1, 2), LATER.astimezone(timezone(timedelta(hours=1)))])
-def test_an_expiry_is_an_aware_utc_time(when: datetime) -> None:
+@pytest.mark.parametrize("when", [datetime(2024, 1, 2), LATER.astimezone(timezone(timedelta(hours=1))), "2024-01-02"])
+def test_an_expiry_is_an_aware_utc_time(when: Any) -> None:
     with pytest.raises(InvalidTime, match="UTC"):
         Order.limit(ID, 1, 100, time_in_force=TimeInForce.GTD, expire_time=when)
 

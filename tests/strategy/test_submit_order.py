@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tradecore as tc
-from tradecore.errors import InvalidOrder, OrderError, TradecoreError, UnknownInstrument
+from tradecore.errors import InvalidOrder, OrderError, TradecoreError, TurnLimitExceeded, UnknownInstrument
 from tradecore.testing.builders import make_instrument, make_quote_tick
 
 GTD, PAST = tc.TimeInForce.GTD, datetime(2023, 12, 31, tzinfo=UTC)
@@ -71,6 +71,7 @@ async def test_what_is_wrong_at_any_time_raises_at_the_call(
         ("cancel_order", lambda: None, "cancel_order takes an Order, got NoneType None$"),
         ("update_order", lambda: make_bracket(), "there is update_order, for one order of it$"),
         ("submit_order", lambda: tc.Opportunity(tc.Order.market("TEST.SIM", 1)), "there is submit_opportunity$"),
+        ("submit_opportunity", lambda: tc.Order.market("TEST.SIM", 1), "an Opportunity.* there is submit_order$"),
         ("cancel_order", lambda: tc.Opportunity(tc.Order.market("TEST.SIM", 1)), r"there is close\(\)$"),
     ],
 )
@@ -92,17 +93,32 @@ def make_bracket() -> tc.OrderGroup:
     return tc.Order.bracket("TEST.SIM", 1, price=100, stop_price=90)
 
 
+async def test_an_answer_to_every_report_never_lets_time_pass_and_is_a_typed_error() -> None:
+    """Without latency each answer is carried out at once, and brings the next: a thousand rounds end the run."""
+
+    class Answers(Buys):
+        def on_execution(self, execution: tc.Execution) -> None:
+            self.submit_order(tc.Order.market(execution.instrument, -execution.signed_quantity))
+
+    with pytest.raises(TurnLimitExceeded, match=r"1000 rounds .* never lets time pass. Waiting: .*submit_order"):
+        await tc.run_backtest(strategies=Answers(), brokers=SIM, instruments=[make_instrument()])
+
+
+class Buys(tc.Strategy):
+    """One at every quote: five, a second apart, of unlimited size."""
+
+    def on_start(self) -> None:
+        ticks: list[Any] = [
+            make_quote_tick(f"2024-01-01T10:00:0{second}Z", bid_size=None, ask_size=None) for second in range(1, 6)
+        ]
+        self.add_event_feed(tc.feed(ticks, name="quotes"), "quotes")
+
+    def on_quote_tick(self, tick: tc.QuoteTick) -> None:
+        self.submit_order(tc.Order.market(tick.instrument, 1))
+
+
 async def test_a_run_without_a_start_counts_time_from_its_first_execution_on() -> None:
     """Not from the last one that happened to be taken in together with it: years, CAGR and ratios follow from it."""
-
-    class Buys(tc.Strategy):
-        def on_start(self) -> None:
-            ticks: list[Any] = [make_quote_tick(f"2024-01-01T10:00:0{second}Z") for second in range(1, 6)]
-            self.add_event_feed(tc.feed(ticks, name="quotes"), "quotes")
-
-        def on_quote_tick(self, tick: tc.QuoteTick) -> None:
-            self.submit_order(tc.Order.market(tick.instrument, 1))
-
     result = await tc.run_backtest(strategies=Buys(), brokers=SIM, instruments=[make_instrument()])
     statistics = result.statistics.to_dict()
     assert (statistics["start"], statistics["end"]) == ("2024-01-01T10:00:01Z", "2024-01-01T10:00:05Z")

@@ -30,8 +30,12 @@ _ISO_WITH_NS = re.compile(r"^(?P<head>.*[T ]\d\d:\d\d:\d\d)[.,](?P<fraction>\d{1
 def to_ns(moment: datetime) -> int:
     """Nanoseconds since 1970 UTC of an aware UTC datetime, exact.
 
-    Raises: InvalidTime when the datetime is naive or its offset is not zero.
+    Raises: InvalidTime when it is no datetime, naive, or its offset is not zero.
     """
+    if not isinstance(moment, datetime):
+        raise InvalidTime(
+            f"{moment!r} is no datetime; expected aware UTC, for example datetime(..., tzinfo=timezone.utc)"
+        )
     offset = moment.utcoffset()
     if offset is None:
         raise InvalidTime(

@@ -24,6 +24,11 @@ from tradecore.domain.order_terms import Contingency, OrderRole, OrderType, Time
 from tradecore.errors import InvalidOrder
 
 _SCALED = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+# A limit where the stop should be would take a profit, and a stop where the profit should be triggers at once.
+_TYPES = {
+    OrderRole.PROFIT: (OrderType.LIMIT, OrderType.MARKET_IF_TOUCHED, OrderType.TRAILING_STOP),
+    OrderRole.STOP: (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP),
+}
 
 
 class OrderGroup:
@@ -226,6 +231,9 @@ def make_bracket(
 def check_group(group: OrderGroup) -> None:
     """What is wrong with a group whatever the market. Raises: InvalidOrder."""
     orders, entry, exits = group.orders, group.entry, group.exits
+    for order in orders:
+        if not isinstance(order, Order):
+            raise InvalidOrder(f"a group is made of orders, got {type(order).__name__} {order!r:.120}")
     if len(exits) < (2 if entry is None else 1):
         least = "two orders" if entry is None else "one child (a bracket: profit, stop or both)"
         raise InvalidOrder(
@@ -275,7 +283,13 @@ def check_bracket(group: OrderGroup) -> None:
     """Exits of the entry's quantity, the profit beyond the entry and the stop behind it. Raises: InvalidOrder."""
     entry, profit, stop = group.entry, group.profit, group.stop
     assert entry is not None
-    for order in group.exits:
+    for order, role in zip(group.exits, group.roles, strict=True):
+        if order.order_type not in _TYPES[role]:
+            expected = ", ".join(one.value for one in _TYPES[role])
+            raise InvalidOrder(
+                f"the {role.value.lower()} of a bracket for {entry.instrument} is a {order.order_type.value} order; "
+                f"expected one of {expected}"
+            )
         if order.side is entry.side or order.quantity != entry.quantity:
             raise InvalidOrder(
                 f"an exit of a bracket must {_leave(entry)} {entry.quantity} {entry.instrument}, "

@@ -46,6 +46,7 @@ from tradecore.errors import InvalidOpportunity, OpportunityStateError
 from tradecore.feeds.alarm_feed import AlarmFeed
 from tradecore.strategy.opportunity import Opportunity
 from tradecore.strategy.opportunity_state import OpportunityChanged, OpportunityEnd, OpportunityState
+from tradecore.strategy.order_call import check_given
 from tradecore.strategy.order_desk import OrderDesk
 
 FINISHED_KEPT: Final = 1_000
@@ -113,6 +114,7 @@ class OpportunityManager:
 
     def submit(self, opportunity: Opportunity, broker: str | None) -> Opportunity:
         """Give its orders to one broker, all or nothing. Raises: InvalidOpportunity, and what orders raise."""
+        check_given("submit_opportunity", opportunity, Opportunity)
         if opportunity.id:
             raise OpportunityStateError(f"opportunity {opportunity.id} was submitted before; make a new Opportunity")
         now = self._desk.now
