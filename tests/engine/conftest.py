@@ -10,10 +10,11 @@ import pytest
 from tradecore.analytics.performance_analyzer import PerformanceAnalyzer
 from tradecore.domain.instrument import Instrument
 from tradecore.engine.delay_simulator import DelaySimulator
+from tradecore.engine.engine_settings import EngineSettings
 from tradecore.engine.event_queue import EventQueue
 from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.timeline import Timeline
-from tradecore.engine.trading_engine import EngineSettings, TradingEngine
+from tradecore.engine.trading_engine import TradingEngine
 from tradecore.strategy.feed_desk import FeedDesk
 from tradecore.strategy.reported_money import ReportedMoney
 from tradecore.strategy.strategy import Strategy

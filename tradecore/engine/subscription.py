@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from tradecore.domain.account_adjustment import AccountAdjustment
-from tradecore.feeds.merge import KNOWN_CLASSES, Envelope, Lane
+from tradecore.feeds.merge import KNOWN_CLASSES, Envelope, Lane, Rank, rank_of
 
 Call = Callable[[Any], Any]
 
@@ -138,6 +138,13 @@ class Subscriptions:
     def lane_of(self, event: Any) -> Lane:
         """The lane of an event that needs no envelope."""
         return self._lanes[type(event), event.series]
+
+    def rank_of(self, event: Any, lane: Lane | None = None) -> Rank:
+        """Place of an event within its instant. lane: where it is known."""
+        if type(event) is Envelope:
+            return event.rank
+        lane = lane or self.lane_of(event)
+        return lane.rank if lane.rank is not None else rank_of(event, lane.feed.name, lane.number)
 
     def _refresh(self, lane: Lane) -> None:
         for (number, event_class), route in self._routes.items():

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from heapq import heappop, heappush
 from itertools import chain
 from operator import attrgetter, length_hint
 from typing import Any, Final
@@ -31,7 +30,9 @@ from tradecore.domain.order import Order
 from tradecore.domain.phase import Phase, PhaseChanged
 from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
 from tradecore.engine.command import Command
+from tradecore.engine.engine_settings import EngineSettings
 from tradecore.engine.event_queue import EventQueue
+from tradecore.engine.late_deliveries import Keyed, LateDeliveries
 from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.pace import Pace
 from tradecore.engine.participant import NEVER, BrokerParticipant, Progress
@@ -50,7 +51,7 @@ from tradecore.errors import (
     TurnLimitExceeded,
     VenueError,
 )
-from tradecore.feeds.merge import Envelope, Lane, Window, is_time_event, rank_of
+from tradecore.feeds.merge import Envelope, Lane, Window, is_time_event
 
 ROUNDS_LIMIT: Final = 1_000
 """Rounds of commands and reports at one instant before it is taken for an endless loop."""
@@ -59,16 +60,6 @@ CLOSING_S: Final = 5.0
 """Seconds that closing feeds and brokers may take after a run, however it ended."""
 
 _STRATEGY_OF: Final = attrgetter("strategy")
-
-
-class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """on_error: "halt" ends the run when a strategy raises, "isolate" lets the others go on. start_ns, end_ns: of the
-    run, both included, None where open.
-    """
-
-    on_error: str = "halt"
-    start_ns: int | None = None
-    end_ns: int | None = None
 
 
 class _Raised(msgspec.Struct):
@@ -118,8 +109,8 @@ class TradingEngine:
         self._given: list[Command] = []
         self._due = NEVER
         self._mark = 0
-        self._late: list[tuple[Any, ...]] = []
-        self._late_count = 0
+        self._late_deliveries = LateDeliveries(self._subscriptions)
+        self._late = self._late_deliveries.heap
         self._raised: _Raised | None = None
         self._attached: dict[int, tuple[Any, Lane]] = {}  # by the feed's id, which it keeps as long as it is kept
         self._task: object | None = None
@@ -203,13 +194,13 @@ class TradingEngine:
         self._sources.declare([lane], self.timeline.now)
         if loaded:
             self._sources.load(lane, loaded)
-        self._push_late(lane, deliveries)
+        self._late_deliveries.push(lane, deliveries)
         return lane
 
     def renew_timer(self, lane: Lane) -> None:
         """A timer of the run was given new moments: those before the present mark come in their turn."""
         if self._is_started:
-            self._push_late(lane, self._queue.renew_timer(lane, self._mark))
+            self._late_deliveries.push(lane, self._queue.renew_timer(lane, self._mark))
 
     def subscribe(self, owner: str, lane: Lane, handlers_for: Callable[[type], list[Handler]]) -> None:
         """Let a strategy have the events of a lane."""
@@ -565,15 +556,13 @@ class TradingEngine:
 
     async def _deliver_with_late(self, ts: int, event: Any, rest: Iterator[Any], timers: list[Any]) -> Any:
         """Deliver an instant that feeds added in the middle of the window have a part in, by the full key."""
-        keyed: list[tuple[Any, ...]] = []
+        keyed: list[Keyed] = []
         while event is not None and event.ts_received == ts:
-            keyed.append((event.ts_event, self._rank(event), len(keyed), event))
+            keyed.append((event.ts_event, self._subscriptions.rank_of(event), len(keyed), event))
             event = next(rest, None)
-        while self._late and self._late[0][0] == ts:
-            _, ts_event, rank, number, late, deliveries, lane = heappop(self._late)
-            keyed.append((ts_event, rank, number, late))
-            self.events_delivered += 1
-            self._push_late(lane, deliveries)
+        late = self._late_deliveries.take(ts)
+        self.events_delivered += len(late)
+        keyed += late
         for _, _, _, due in sorted(keyed, key=lambda item: item[:3]):
             if is_time_event(due):
                 timers.append(due)
@@ -648,22 +637,6 @@ class TradingEngine:
             if broker.due_ns < due:
                 due = broker.due_ns
         self._due = due
-
-    def _push_late(self, lane: Lane, deliveries: Iterator[Any]) -> None:
-        event = next(deliveries, None)
-        if event is None:
-            return
-        self._late_count += 1
-        entry = (event.ts_received, event.ts_event, self._rank(event, lane), self._late_count, event, deliveries, lane)
-        heappush(self._late, entry)
-
-    def _rank(self, event: Any, lane: Lane | None = None) -> tuple[int, int, str, int]:
-        if type(event) is Envelope:
-            rank: tuple[int, int, str, int] = event.rank
-            return rank
-        if lane is None:
-            lane = self._subscriptions.lane_of(event)
-        return lane.rank if lane.rank is not None else rank_of(event, lane.feed.name, lane.number)
 
     # --------------------------------------------------------------------------------------------------------- errors
 

@@ -57,7 +57,7 @@ async def replay_run(session: RecordedSession, plan: RunPlan, handover: Handover
     assembly = RunAssembly(plan, instruments, None, MessageBus())
     run = _make_run(assembly, session, handover, facts["start_ns"])
     try:
-        assembly.add_strategies(run.feeds)
+        await assembly.add_strategies(run.feeds)
         await assembly.engine.run(_Replay(run, session, marks, facts["replay_end_ns"]).go)
     except Exception as error:
         kept = assembly.finish("failed", error, {})

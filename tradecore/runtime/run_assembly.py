@@ -7,20 +7,22 @@ Never:    runs anything: run_backtest.py and run_live.py do.    DESIGN 6, 13.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.brokerage.simulated_broker import SimulatedBroker
 from tradecore.domain.instrument import Instrument
 from tradecore.engine.delay_simulator import DelaySimulator
+from tradecore.engine.engine_settings import EngineSettings
 from tradecore.engine.event_queue import EventQueue
 from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.participant import BrokerParticipant, Progress
 from tradecore.engine.timeline import Timeline
-from tradecore.engine.trading_engine import EngineSettings, TradingEngine
+from tradecore.engine.trading_engine import TradingEngine
 from tradecore.journal.run_folder import Status
+from tradecore.runtime.adjustment_settings import make_adjustments_feed
 from tradecore.runtime.run_book import RunBook
 from tradecore.runtime.run_plan import RunPlan
 from tradecore.runtime.run_result import RunResult
@@ -30,6 +32,12 @@ from tradecore.strategy.reported_money import ReportedMoney
 from tradecore.strategy.strategy_host import StrategyHost
 
 TellProgress = Callable[[Progress], None]
+
+
+class ReplayFeeds(FeedSource, Protocol):
+    """A feed source that says what it read. used: the stored series, for the run's fingerprint."""
+
+    used: dict[Series, SeriesInfo]
 
 
 class RunAssembly:
@@ -68,8 +76,8 @@ class RunAssembly:
         participant: BrokerParticipant = broker
         return participant
 
-    def add_strategies(self, feeds: FeedSource) -> None:
-        """Take the strategies on. Raises: EngineStateError for one that belongs to a run already."""
+    async def add_strategies(self, feeds: FeedSource) -> None:
+        """Take the strategies on, and what adjusts their accounts. Raises: EngineStateError for one that has run."""
         desk, money = FeedDesk(self.engine, feeds), ReportedMoney(self._instruments)
         by_name = {broker.name: broker for broker in self.brokers}
         for name, broker in self.plan.brokers.items():
@@ -92,6 +100,8 @@ class RunAssembly:
             for broker in self.brokers:
                 broker.attach(planned.name, self.book.recorder(planned.name, broker.name))
             self.engine.add_strategy(host)
+        if self.plan.adjustments:
+            await self.engine.attach(make_adjustments_feed(self.plan.adjustments))
 
     def finish(self, status: Status, error: BaseException | None, used: Mapping[Series, SeriesInfo]) -> RunResult:
         """Close the book. used: the stored series that were read. Nothing here awaits: it is whole or not at all."""
@@ -100,9 +110,12 @@ class RunAssembly:
 
 @asynccontextmanager
 async def open_plan_storage(plan: RunPlan) -> AsyncIterator[MarketDataStorage | None]:
-    """The plan's store: opened and closed here if it is a URL, lent by the caller if it is an object."""
-    if not isinstance(plan.storage, str):
-        yield plan.storage
+    """The plan's store: opened and closed here if it is a URL, lent by the caller if it is an object.
+
+    None for a recording, which is read in its place.
+    """
+    if plan.recording is not None or not isinstance(plan.storage, str):
+        yield None if plan.recording is not None else plan.storage
         return
     from tradecore.storage.open_storage import open_storage
 
@@ -110,7 +123,9 @@ async def open_plan_storage(plan: RunPlan) -> AsyncIterator[MarketDataStorage | 
         yield storage
 
 
-async def list_plan_instruments(plan: RunPlan, storage: MarketDataStorage | None) -> dict[str, Instrument]:
-    """What the store knows, then what the plan defines: the plan is the later word."""
-    stored = [] if storage is None else await storage.list_instruments()
+async def list_plan_instruments(
+    plan: RunPlan, storage: MarketDataStorage | None, recorded: Sequence[Instrument] = ()
+) -> dict[str, Instrument]:
+    """What the store, or the recording, knows, then what the plan defines: the plan is the later word."""
+    stored = recorded if storage is None else await storage.list_instruments()
     return {instrument.id: instrument for instrument in (*stored, *plan.instruments)}

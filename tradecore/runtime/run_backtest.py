@@ -10,44 +10,34 @@ Never:    starts an event loop, installs a signal handler, or keeps a global: se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from tradecore.brokerage.settings import SimulatedBrokerSettings
-from tradecore.brokerage.simulated_broker import SimulatedBroker
 from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.delay_law import DelayLaw
 from tradecore.domain.instrument import Instrument
-from tradecore.engine.delay_simulator import DelaySimulator
-from tradecore.engine.event_queue import EventQueue
 from tradecore.engine.message_bus import MessageBus
-from tradecore.engine.participant import BrokerParticipant, Progress
-from tradecore.engine.timeline import Timeline
-from tradecore.engine.trading_engine import EngineSettings, TradingEngine
-from tradecore.errors import DataMissing, RunningLoopError, TradecoreError
-from tradecore.journal.run_folder import Status
-from tradecore.runtime.adjustment_settings import make_adjustments_feed
-from tradecore.runtime.run_book import RunBook
+from tradecore.errors import ConfigError, DataMissing, RunningLoopError, TradecoreError
+from tradecore.runtime.run_assembly import (
+    ReplayFeeds,
+    RunAssembly,
+    TellProgress,
+    list_plan_instruments,
+    open_plan_storage,
+)
 from tradecore.runtime.run_config import RunConfig
 from tradecore.runtime.run_plan import Broker, RunPlan, plan_from_config, plan_from_objects
 from tradecore.runtime.run_result import RunResult
 from tradecore.runtime.storage_feeds import StorageFeeds
-from tradecore.storage.market_data_storage import MarketDataStorage
-from tradecore.strategy.feed_desk import FeedDesk
-from tradecore.strategy.reported_money import ReportedMoney
+from tradecore.storage.market_data_storage import MarketDataStorage, Series, SeriesInfo
 from tradecore.strategy.strategy import Strategy
-from tradecore.strategy.strategy_host import StrategyHost
 
 if TYPE_CHECKING:
-    from tradecore.runtime.recorded_feeds import RecordedFeeds
     from tradecore.runtime.recorded_session import RecordedSession
-
-TellProgress = Callable[[Progress], None]
 
 
 async def run_backtest(
@@ -130,124 +120,67 @@ def run_backtest_sync(config: str | Path | RunConfig | None = None, **options: A
 def _read(config: str | Path | RunConfig, overrides: Sequence[str]) -> RunConfig:
     from tradecore.runtime.config import check_config, load_config
 
-    return check_config(config, overrides) if isinstance(config, RunConfig) else load_config(config, overrides)
+    read = check_config(config, overrides) if isinstance(config, RunConfig) else load_config(config, overrides)
+    if read.run.mode != "backtest":
+        raise ConfigError(read.source or "the configuration", [f'[run] mode is "{read.run.mode}"; use run_live'])
+    return read
 
 
 async def _run(plan: RunPlan, progress: TellProgress | None, scope: anyio.CancelScope, bus: MessageBus) -> RunResult:
     session = None if plan.recording is None else _load_session(plan.recording)
-    async with _open_storage(plan) as storage:
-        instruments = await _list_instruments(plan, storage, session)
+    async with open_plan_storage(plan) as storage:
+        instruments = await list_plan_instruments(plan, storage, () if session is None else session.instruments)
         filled = await _load_bundled(plan, storage, instruments)
-        run = _Assembly(plan, storage, instruments, progress, bus, session)
+        run = RunAssembly(plan, instruments, progress, bus)
+        feeds = _open_feeds(run, storage, instruments, session)
         if plan.bundled and storage is not None:
             run.book.notes.append(f"bundled daily bars: {_bundled_note()}")
             run.book.remarks += filled
         try:
-            run.add_strategies()
-            if plan.adjustments:
-                await run.engine.attach(make_adjustments_feed(plan.adjustments))
+            await run.add_strategies(feeds)
             with scope:
                 await run.engine.run()
         except anyio.get_cancelled_exc_class() as cancelled:
-            run.finish("interrupted", cancelled)
+            run.finish("interrupted", cancelled, feeds.used)
             raise
         except Exception as error:
-            kept = run.finish("failed", error)
+            kept = run.finish("failed", error, feeds.used)
             if isinstance(error, TradecoreError):
                 error.run_folder = kept.run_folder
             raise
         stopped = scope.cancelled_caught or run.engine.was_stopped
-        return run.finish("interrupted" if stopped else "complete")
+        return run.finish("interrupted" if stopped else "complete", None, feeds.used)
 
 
-class _Assembly:
-    """One run's parts, wired."""
+def _open_feeds(
+    run: RunAssembly,
+    storage: MarketDataStorage | None,
+    instruments: dict[str, Instrument],
+    session: RecordedSession | None,
+) -> ReplayFeeds:
+    """Where subscribed series come from: a recording, a store, or nowhere."""
+    plan = run.plan
+    if session is not None:
+        from tradecore.runtime.recorded_feeds import RecordedFeeds
 
-    def __init__(
-        self,
-        plan: RunPlan,
-        storage: MarketDataStorage | None,
-        instruments: dict[str, Instrument],
-        progress: TellProgress | None,
-        bus: MessageBus,
-        session: RecordedSession | None = None,
-    ) -> None:
-        self.plan = plan
-        timeline = Timeline()
-        delays = DelaySimulator(plan.delays, plan.seed)
-        active = delays if delays.is_active else None
-        self.brokers = [self._make_broker(name, broker, timeline) for name, broker in plan.brokers.items()]
-        queue = EventQueue(
-            batch_size=plan.batch_size,
-            start_ns=plan.start_ns,
-            end_ns=plan.end_ns,
-            order_by=plan.order_by,
-            delays=active,
-        )
-        self.engine = TradingEngine(
-            queue=queue,
-            brokers=self.brokers,
-            timeline=timeline,
-            bus=bus,
-            instruments=instruments,
-            settings=EngineSettings(on_error=plan.on_error, start_ns=plan.start_ns, end_ns=plan.end_ns),
-            progress=progress,
-        )
-        self.feeds: StorageFeeds | RecordedFeeds | _NoStorage = _NoStorage()
-        if session is not None:
-            from tradecore.runtime.recorded_feeds import RecordedFeeds
-
-            self.feeds = RecordedFeeds(session, instruments)
-        elif storage is not None:
-            self.feeds = StorageFeeds(
-                storage,
-                instruments,
-                start_ns=plan.start_ns,
-                end_ns=plan.end_ns,
-                batch_size=plan.batch_size,
-                delays=active,
-            )
-        self._instruments = instruments
-        self.book = RunBook(plan, self.engine, instruments)
-
-    def _make_broker(self, name: str, broker: Any, timeline: Timeline) -> BrokerParticipant:
-        if isinstance(broker, SimulatedBrokerSettings):
-            return SimulatedBroker(name, broker, seed=self.plan.seed, timeline=timeline)
-        participant: BrokerParticipant = broker
-        return participant
-
-    def add_strategies(self) -> None:
-        """Take the strategies on. Raises: EngineStateError for one that belongs to a run already."""
-        desk, money = FeedDesk(self.engine, self.feeds), ReportedMoney(self._instruments)
-        by_name = {broker.name: broker for broker in self.brokers}
-        for name, broker in self.plan.brokers.items():
-            if isinstance(broker, SimulatedBrokerSettings):
-                money.open(name, broker.account, broker.cash)
-        for planned in self.plan.strategies:
-            analyzer = self.book.open_strategy(planned.name, planned.broker)
-            host = StrategyHost(
-                planned.strategy,
-                planned.name,
-                engine=self.engine,
-                desk=desk,
-                brokers=by_name,
-                default_broker=planned.broker,
-                money=money,
-                analyzer=analyzer,
-                trace=self.book.folder if self.plan.trace else None,
-            )
-            self.book.hosts.append(host)
-            for broker in self.brokers:
-                broker.attach(planned.name, self.book.recorder(planned.name, broker.name))
-            self.engine.add_strategy(host)
-
-    def finish(self, status: Status, error: BaseException | None = None) -> RunResult:
-        """Close the book. Nothing here awaits, so a cancelled run is kept whole as well."""
-        return self.book.close(status, error, self.brokers, getattr(self.feeds, "used", {}))
+        return RecordedFeeds(session, instruments)
+    if storage is None:
+        return _NoStorage()
+    return StorageFeeds(
+        storage,
+        instruments,
+        start_ns=plan.start_ns,
+        end_ns=plan.end_ns,
+        batch_size=plan.batch_size,
+        delays=run.delays,
+    )
 
 
 class _NoStorage:
     """The feed source of a run without a store: its strategies bring their own feeds."""
+
+    def __init__(self) -> None:
+        self.used: dict[Series, SeriesInfo] = {}
 
     async def open_feed(self, kind: str, name: str, source: str | None, after_ns: int | None) -> Any:
         """Nothing can be opened."""
@@ -255,27 +188,6 @@ class _NoStorage:
             f"this run has no storage, so {kind} {name!r} cannot be read; pass storage= to run_backtest, "
             "or add a feed of your own with add_event_feed"
         )
-
-
-@asynccontextmanager
-async def _open_storage(plan: RunPlan) -> AsyncIterator[MarketDataStorage | None]:
-    """The plan's store: opened and closed here if it is a URL, lent by the caller if it is an object."""
-    if plan.recording is not None or not isinstance(plan.storage, str):
-        yield None if plan.recording is not None else plan.storage
-        return
-    from tradecore.storage.open_storage import open_storage
-
-    async with open_storage(plan.storage, relative_to=plan.folder) as storage:
-        yield storage
-
-
-async def _list_instruments(
-    plan: RunPlan, storage: MarketDataStorage | None, session: RecordedSession | None
-) -> dict[str, Instrument]:
-    """What the recording or the store knows, then what the plan defines: the plan is the later word."""
-    known: Sequence[Instrument] = () if session is None else session.instruments
-    stored = known if storage is None else await storage.list_instruments()
-    return {instrument.id: instrument for instrument in (*stored, *plan.instruments)}
 
 
 def _load_session(folder: Path) -> RecordedSession:

@@ -166,7 +166,7 @@ class _Session:
         recording = self._open_recording(assembly, opened.clock)
         run = self._make_run(assembly, storage, opened, stop_ns, recording)
         try:
-            assembly.add_strategies(run.feeds)
+            await assembly.add_strategies(run.feeds)
             if self._watch is not None:
                 self._watch(run)
             await assembly.engine.run(run.go)
