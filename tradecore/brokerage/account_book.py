@@ -55,6 +55,7 @@ class AccountBook:
         self.is_exposed = self.is_watched = self.has_shorted = False
         self._initial_margin = settings.initial_margin
         self._no_short = frozenset(settings.no_short)
+        self._passes_reducing = not (self.is_cash or self._no_short)
         self._convert = convert
         self._now = now
         self._legs = LinkedLegs()
@@ -62,6 +63,25 @@ class AccountBook:
         self.risks: dict[str, Decimal] = {}
 
     # ----------------------------------------------------------------------------------------------------- judging
+
+    def admit(self, order: WorkingOrder, ledger: Ledger, charge: Charge) -> str | None:
+        """Why an order that arrives now cannot be paid; when it can, it works from now on (`reserve`)."""
+        if self._passes_reducing and not order.is_special:
+            held = ledger.position.quantity
+            if order.is_buy:
+                buys = ledger.open_buys + order.remaining
+                if held + buys <= ledger.open_sells - held:  # it widens nothing
+                    ledger.open_buys = buys
+                    return None
+            else:
+                sells = ledger.open_sells + order.remaining
+                if sells - held <= held + ledger.open_buys:
+                    ledger.open_sells = sells
+                    return None
+        refusal = self.find_refusal(order, ledger, charge)
+        if refusal is None:
+            self.reserve(order, ledger, charge)
+        return refusal
 
     def find_refusal(self, order: WorkingOrder, ledger: Ledger, charge: Charge) -> str | None:
         """Why an order that arrives now cannot be paid; None when it can, or when no price can tell yet.

@@ -243,10 +243,9 @@ class SimulatedBroker:
         self._send("group", make_venue_group(orders, increment).first, self._submit_law)
 
     def _take_charge(self, order: Order) -> WorkingOrder:
-        law = self._report_law
-        working = WorkingOrder.of(
-            order, 0 if law is None else law.draw_ns(draw_key(self._seed, order.order_id, "report"))
-        )
+        working = WorkingOrder.of(order)
+        if self._report_law is not None:
+            working.report_ns = self._report_law.draw_ns(draw_key(self._seed, order.order_id, "report"))
         if working.is_special or not working.order_id:
             check_order(order, self._timeline.now)
         if working.strategy not in self._recorders:
@@ -447,12 +446,11 @@ class SimulatedBroker:
         charge = self._charges[order.instrument]
         refusal = self._engine.find_refusal(order, ts) if lane.may_refuse or order.is_special else None
         if refusal is None:
-            refusal = self._book.find_refusal(order, ledger, charge)
+            refusal = self._book.admit(order, ledger, charge)
         if refusal is not None:
             self._reject(order, ts, refusal)
             return
         order.state, order.ledger = _STATE_ACCEPTED, ledger
-        self._book.reserve(order, ledger, charge)
         self._publish(order, order.snapshot(self.name, ts))
         self._engine.arrive(order, ts)
 

@@ -109,11 +109,9 @@ class WorkingOrder(msgspec.Struct, eq=False):
     joined_ns: int | None = None
 
     @classmethod
-    def of(cls, order: Order, report_ns: int = 0) -> WorkingOrder:
-        """A submitted order as it comes to the venue. report_ns: what its reports take to come back."""
+    def of(cls, order: Order) -> WorkingOrder:
+        """A submitted order as it comes to the venue."""
         working = cls(*read_order(order))
-        if report_ns:
-            working.report_ns = report_ns
         if working.side is not _SIDE_BUY:
             working.is_buy, working.sign = False, -1
         working.remaining = quantity = working.quantity

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from tradecore.domain.account import Account
 from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.execution import Execution
-from tradecore.domain.instrument import Instrument
+from tradecore.domain.instrument import ONE, Instrument
 from tradecore.domain.order import OrderSide
 from tradecore.domain.position import Position
 
@@ -33,7 +33,8 @@ class ReportedMoney:
         self._types: dict[str, str] = {}
         self._cash: dict[str, dict[str, Decimal]] = {}
         self._positions: dict[tuple[str, str, str], Position] = {}
-        self._reported: list[tuple[Execution, Position]] = []
+        # Flat, an execution and the position after it in turn: a tuple each would be one more object for the collector.
+        self._reported: list[Any] = []
 
     def open(self, broker: str, account_type: str, cash: Mapping[str, Decimal]) -> None:
         """An account with its initial money."""
@@ -42,8 +43,9 @@ class ReportedMoney:
 
     def take(self, execution: Execution, after: Position) -> None:
         """An execution was reported; the strategy's position is this now."""
-        self._reported.append((execution, after))
-        if len(self._reported) >= FOLD_AT:
+        reported = self._reported
+        reported += execution, after
+        if len(reported) >= 2 * FOLD_AT:
             self._fold()
 
     def take_adjustment(self, adjusted: AccountAdjusted) -> None:
@@ -52,24 +54,21 @@ class ReportedMoney:
         cash = self._cash.setdefault(adjusted.broker, {})
         cash[adjusted.currency] = cash.get(adjusted.currency, _ZERO) + adjusted.amount
         if adjusted.after is not None:
-            self._keep((adjusted.broker, adjusted.strategy, adjusted.after.instrument), adjusted.after)
-
-    def _keep(self, key: tuple[str, str, str], after: Position) -> None:
-        if after.is_flat:
-            self._positions.pop(key, None)
-        else:
-            self._positions[key] = after
+            self._positions[adjusted.broker, adjusted.strategy, adjusted.after.instrument] = adjusted.after
 
     def _fold(self) -> None:
         """Value out or in, commission out. Few strategies ask for their account, so it waits until one does."""
         reported, self._reported = self._reported, []
-        for execution, after in reported:
-            self._keep((execution.broker, execution.strategy, execution.instrument), after)
-            cash = self._cash.setdefault(execution.broker, {})
-            instrument = self._instruments[execution.instrument]
-            value = execution.quantity * execution.price * after.multiplier
+        for execution, after in zip(reported[::2], reported[1::2], strict=True):
+            broker, name = execution.broker, execution.instrument
+            self._positions[broker, execution.strategy, name] = after
+            cash, instrument = self._cash.setdefault(broker, {}), self._instruments[name]
+            value = execution.quantity * execution.price
+            if after.multiplier is not ONE:
+                value *= after.multiplier
             currency = instrument.currency
-            cash[currency] = cash.get(currency, _ZERO) + (-value if execution.side is _SIDE_BUY else value)
+            held = cash.get(currency, _ZERO)
+            cash[currency] = held - value if execution.side is _SIDE_BUY else held + value
             paid_in = execution.commission_currency
             if execution.commission and paid_in != instrument.base_currency:  # that is taken from what is traded
                 cash[paid_in] = cash.get(paid_in, _ZERO) - execution.commission
@@ -81,5 +80,6 @@ class ReportedMoney:
     def account(self, broker: str) -> Account:
         """The account as reported, to all strategies together."""
         self._fold()
-        positions = {key[1:]: held for key, held in sorted(self._positions.items()) if key[0] == broker}
+        held = sorted(self._positions.items())
+        positions = {key[1:]: one for key, one in held if key[0] == broker and not one.is_flat}
         return Account(broker, self._types.get(broker, "cash"), dict(self._cash.get(broker, {})), positions)
