@@ -266,3 +266,16 @@ def test_margins_that_contradict_each_other_are_mistakes() -> None:
         make_broker_desk(BARS, maintenance_margin=Decimal("0.6"))
     with pytest.raises(ConfigError, match="borrow_rate is -1"):
         make_broker_desk(BARS, borrow_rate=Decimal(-1))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"maintenance_margin": Decimal("0.2")}, "maintenance_margin is set, and a cash account"),
+        ({"on_breach": "halt"}, "on_breach is set, and a cash account"),
+        ({"borrow_rate": Decimal("0.03")}, "borrow_rate is set, and a cash account"),
+    ],
+)
+def test_a_cash_account_has_no_margin_to_break(words: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make_broker_desk(BARS, account="cash", **words)

@@ -31,6 +31,16 @@ def list_settings_mistakes(settings: SimulatedBrokerSettings) -> list[str]:
         )
     if not _is_amount(settings.borrow_rate):
         mistakes.append(f"borrow_rate is {settings.borrow_rate}; expected at least 0, a fraction per year (0.03 = 3 %)")
+    if settings.account == "cash":
+        mistakes += [
+            f"{name} is set, and a cash account neither owes nor is short; take it out, or set account = margin"
+            for name, is_set in (
+                ("maintenance_margin", kept is not None),
+                ("on_breach", settings.on_breach != "close"),
+                ("borrow_rate", settings.borrow_rate != 0),
+            )
+            if is_set
+        ]
     if not settings.participation.is_finite() or not 0 < settings.participation <= 1:
         mistakes.append(f"participation is {settings.participation}; expected a part of the volume, 0 < p <= 1")
     if not settings.open_grace.is_finite() or not 0 <= settings.open_grace < 1:

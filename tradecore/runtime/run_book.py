@@ -129,6 +129,8 @@ class RunBook:
             for instrument, source in sorted(getattr(broker, "match_sources", {}).items())
         }
         self._note_match_counts(brokers)
+        if any(series.kind == "bar" for series in used) and "bar" not in self._plan.delays:
+            self.notes.append("bars of history count as received at their end; a law under [delays] bar makes them later")
         self._note_unfinished_opportunities()
         self.notes += [
             f"{host.name}: {ending}" for host in self.hosts for ending in host.orders.endings.list_sentences()
