@@ -130,7 +130,7 @@ class RunBook:
         }
         self._note_match_counts(brokers)
         if any(series.kind == "bar" for series in used) and "bar" not in self._plan.delays:
-            self.notes.append("bars of history count as received at their end; a law under [delays] bar makes them later")
+            self.notes.append("bars of history count as received at their end; a [delays] law for bar makes it later")
         self._note_unfinished_opportunities()
         self.notes += [
             f"{host.name}: {ending}" for host in self.hosts for ending in host.orders.endings.list_sentences()
