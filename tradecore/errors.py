@@ -242,7 +242,7 @@ class SpillFailed(FeedError):
     def __init__(self, where: str, lost: Sequence[str], cause: BaseException) -> None:
         listed = "; ".join(lost) or "nothing yet"
         super().__init__(
-            f"live events could not be written to {where}: {cause}. Not taken since: {listed}. Make room on the disk, or "
+            f"live events could not be written to {where}: {cause}. Not taken since: {listed}. Make disk room, or "
             "give the buffer more memory ([handover] buffer_events)"
         )
         self.where, self.lost = where, tuple(lost)
@@ -580,7 +580,7 @@ class RecordingFailed(RecordingError):
 
     def __init__(self, path: Path, kept: int, error: OSError) -> None:
         super().__init__(
-            f"{path}: cannot be written ({error.strerror or error}); the {kept:,} before are kept and can be read. Free "
+            f"{path}: cannot be written ({error.strerror or error}); the {kept:,} before are kept and readable. Free "
             "space or permissions there, or record into another folder"
         )
         self.path, self.kept = path, kept

@@ -57,10 +57,11 @@ def test_coarsening_later_or_from_the_start_keeps_the_same_points() -> None:
     late.coarsen(HOUR_NS)
     rest = whole
     for count in (1, 100, 7, 200):
-        part, rest = rest.split(rest.times[count - 1])
+        part, left = rest.split(rest.times[count - 1])
         assert part is not None
-        assert rest is not None
+        assert left is not None
         early.extend([part])
+        rest = left
     early.extend([rest])
     assert late.to_columns() == early.to_columns()
     assert len(early) < 250

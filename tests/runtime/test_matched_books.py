@@ -43,7 +43,7 @@ def at(second: float) -> int:
     return START + int(second * SECOND_NS)
 
 
-EVENTS = [
+EVENTS: list[Any] = [
     make_depth(at(1), [(99, 4), (98, 9)], [(101, 4)]),
     make_quote_tick(at(1), 99, 101, bid_size=4, ask_size=4),
     make_trade_tick(at(2), 99, 6),

@@ -46,7 +46,7 @@ def stamp_own_event(event: Any) -> tuple[int, int]:
 def check_event(event: Any) -> None:
     """Check what enters from outside, once, at the edge.
 
-    Our market events and adjustments run their own `check()`; anything else must look like an Event and carry UTC times.
+    Our market events and adjustments run their own `check()`; all else must look like an Event and carry UTC times.
     Raises: InvalidEvent, InvalidTime, InvalidName.
     """
     if type(event) in _CHECKED_EVENTS:

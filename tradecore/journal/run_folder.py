@@ -76,7 +76,7 @@ class RunFolder:
                 writer.flush()
 
     def write_report(self, name: str, report: Mapping[str, Any]) -> None:
-        """A file of its own beside run.json, such as handover.json; it replaces the one before. Raises: RunFolderError."""
+        """A file beside run.json, such as handover.json; it replaces the one before. Raises: RunFolderError."""
         self._write_json(name, report)
 
     def record_callback(self, strategy: str, callback: str, ts: int, subject: Any = None) -> None:
