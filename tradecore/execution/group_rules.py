@@ -148,6 +148,10 @@ def take_report(
 def take_refusal(group: GroupState, order_id: str, quantity: Decimal) -> tuple[GroupState, tuple[Step, ...]]:
     """A resize was refused; the order goes on with its total of `quantity`."""
     leg = group.find(order_id)
+    if not leg.is_over and leg.asked is not None and leg.asked > quantity:
+        group = replace(
+            group, problem=group.problem or f"exit {order_id} could not grow from {quantity} to {leg.asked}"
+        )
     return decide(group.with_leg(replace(leg, refused=leg.asked, asked=quantity)))
 
 

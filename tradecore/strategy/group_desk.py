@@ -91,7 +91,7 @@ class GroupDesk:
     def cancel(self, group: OrderGroup) -> None:
         """Cancel whatever of a group is not finished. Raises: UnknownOrder."""
         check_given("cancel_group", group, OrderGroup)
-        if not any(self._desk.knows(order) or order.order_id in self.members for order in group.orders):
+        if not any(self._desk.knows(order) or self.is_held(order) for order in group.orders):
             raise UnknownOrder(
                 f"cancel_group: group {group.id or '(not submitted)'} is not open: it was not submitted by this "
                 "strategy, or it is finished"

@@ -20,7 +20,6 @@ from tradecore.domain.gate_reason import Refusal
 from tradecore.domain.instrument import Instrument, Number
 from tradecore.domain.order import Order
 from tradecore.domain.order_group import OrderGroup
-from tradecore.domain.order_state import OrderState
 from tradecore.domain.position import Position
 from tradecore.engine.participant import BrokerParticipant, BrokerReport
 from tradecore.engine.trading_engine import TradingEngine
@@ -29,8 +28,6 @@ from tradecore.strategy.group_desk import GroupDesk
 from tradecore.strategy.order_call import check_given
 from tradecore.strategy.order_endings import OrderEndings
 from tradecore.strategy.reported_money import ReportedMoney
-
-_INITIALIZED = OrderState.INITIALIZED
 
 _Place = tuple[BrokerParticipant, Instrument, Callable[[Order], None] | None]
 """A broker, an instrument that it takes orders for, and its own check of an order, if it has one."""
@@ -89,7 +86,7 @@ class OrderDesk:
             check_given("submit_order", order, Order)
         if not self.is_open:
             raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
-        if order.state is not _INITIALIZED:
+        if order.order_id:
             raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
         place = broker_name or self._broker, order.instrument
         broker, instrument, check = self._places.get(place) or self._find_place(*place)
