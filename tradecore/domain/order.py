@@ -70,6 +70,8 @@ class Order:
     _time_in_force = _GTC
     _tags = _NO_TAGS
     _terms = PLAIN_TERMS
+    # Quantity and prices as typed, where one is a float: that may be rounded to the grid, the rest must lie on it.
+    _typed: tuple[Number | None, Number | None, Number | None] = (None, None, None)
     _typed_trailing: TypedTrailing | None = None
     _alarm: str | None = None
     _repeated_reports = 0
@@ -106,8 +108,8 @@ class Order:
         # Read with every report, and an instance's own are read faster.
         self._filled_quantity, self._reason = _ZERO, None
         self._pending_cancel = self._pending_update = False
-        # As typed: a float may be rounded to the grid, anything else must lie on it.
-        self._typed = (quantity, price, stop_price)
+        if type(quantity) is float or type(price) is float or type(stop_price) is float:
+            self._typed = (quantity, price, stop_price)
         if order_type is not _MARKET or price is not None or stop_price is not None:
             self._set_prices(price, stop_price)
         if time_in_force is not _GTC:
@@ -339,6 +341,8 @@ class Order:
         """Lay quantity and prices on the instrument's grid. Called once at submit. Raises: InvalidOrder."""
         quantity, price, stop_price = self._typed
         if type(quantity) is float or self._quantity % instrument.quantity_increment:
+            if quantity is None:
+                quantity = self._quantity if self._side is _BUY else -self._quantity
             self._quantity = abs(instrument.quantity(quantity))
             if not self._quantity:
                 raise InvalidOrder(
@@ -346,10 +350,10 @@ class Order:
                     f"one quantity_increment {instrument.quantity_increment}"
                 )
         increment = instrument.price_increment
-        if price is not None and self._price % increment:  # type: ignore[operator]
-            self._price = instrument.price(price)
-        if stop_price is not None and self._stop_price % increment:  # type: ignore[operator]
-            self._stop_price = instrument.price(stop_price)
+        if self._price is not None and self._price % increment:
+            self._price = instrument.price(self._price if price is None else price)
+        if self._stop_price is not None and self._stop_price % increment:
+            self._stop_price = instrument.price(self._stop_price if stop_price is None else stop_price)
         if self._typed_trailing is not None:
             self._terms = replace(self._terms, trailing=Trailing.make(self._typed_trailing, instrument))
 
