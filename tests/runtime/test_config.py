@@ -208,7 +208,6 @@ latency = { submit = { type = "constant", ms = 3 } }
         ("run.trace=1", "TC-CFG-011", "run.trace", "true or false"),
         ("run.name=a b/c", "TC-CFG-017", "run.name", 'write name = "a-b-c"'),
         ('run.name=""', "TC-CFG-011", "run.name", "empty"),
-        ("run.mode=live", "TC-CFG-004", "run.mode", 'write mode = "backtest"'),
         ("run.mode=backtets", "TC-CFG-014", "run.mode", 'did you mean "backtest"?'),
         ("run.order_by=events", "TC-CFG-014", "run.order_by", 'did you mean "event"?'),
         ("brokers.sim.cash.USD=inf", "TC-CFG-015", "brokers.sim.cash.USD", "finite"),

@@ -12,6 +12,7 @@ The engine's own loop does the rest: brokers and strategies meet a live window e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import anyio
@@ -31,6 +32,8 @@ from tradecore.feeds.live_buffer import LiveBuffer, OwnArrival
 from tradecore.feeds.live_intake import LiveIntake
 from tradecore.feeds.merge import Envelope, Lane, Window, rank_of, received_time
 from tradecore.storage.market_data_storage import EVENT_CLASSES
+
+_series_of = attrgetter("series")
 
 HearState = Callable[[FeedStateChanged], None]
 NoteClock = Callable[[str, int], None]
@@ -139,8 +142,11 @@ class LiveStage:
             return False
         self._pace.begin()
         self._open_lanes()
+        admitted = self._intake.admit(arrivals)
         events: list[Any] = []
-        for arrival in self._intake.admit(arrivals):
+        if FeedStateChanged not in set(map(type, admitted)):
+            events, admitted = admitted, []
+        for arrival in admitted:
             if type(arrival) is not FeedStateChanged:
                 events.append(arrival)
                 continue
@@ -195,33 +201,50 @@ class LiveStage:
 
     async def _tell_state(self, change: FeedStateChanged) -> None:
         now = self._engine.timeline.now
-        if change.ts <= now:
-            change = msgspec.structs.replace(change, ts=now + 1)
-        await self._run_window([], [], change.ts)
+        if change.ts > now:
+            await self._run_window([], [], change.ts)
+        else:
+            change = msgspec.structs.replace(change, ts=now)
         self._hear_state(change)
         await self._engine.tell_feed_state(change, self._heard_by.get(change.stream, ()))
 
     # --------------------------------------------------------------------------------------------------------- windows
 
-    async def _deliver(self, events: Sequence[Any]) -> None:
+    async def _deliver(self, events: list[Any]) -> None:
         if not events:
             return
         events = self._receive_after_now(events)
+        mark = events[-1].ts_received + 1
+        plain = self._find_plain(events, mark)
+        if plain is not None:
+            await self._run_window(events, [(plain, events)], mark, plain)
+            return
         taken: list[_Route] = []
         deliveries = self._route(events, taken)
         loads = [(route.lane, route.taken) for route in taken if route.lane is not None]
         for route in taken:
             route.taken = []
-        await self._run_window(deliveries, loads, events[-1].ts_received + 1)
+        await self._run_window(deliveries, loads, mark)
 
-    async def _run_window(self, deliveries: list[Any], loads: list[Any], mark: int) -> None:
+    async def _run_window(self, deliveries: list[Any], loads: list[Any], mark: int, lane: Lane | None = None) -> None:
+        """lane: of all deliveries, where it is one that needs no envelopes."""
         own = self._engine.queue.take_own(mark)
         if own:
-            deliveries += own
+            deliveries, lane = deliveries + own, None
             deliveries.sort(key=received_time)  # stable: a timer comes after what arrived at its instant
-        await self._engine.deliver(Window(deliveries, None, loads, mark, is_last=False))
+        await self._engine.deliver(Window(deliveries, lane, loads, mark, is_last=False))
 
-    def _receive_after_now(self, events: Sequence[Any]) -> Sequence[Any]:
+    def _find_plain(self, events: list[Any], mark: int) -> Lane | None:
+        """The lane of all these events, if they are of one stream and need nothing but to be delivered."""
+        routes = self._routes.get(type(events[0]))
+        if routes is None or self._bars_due_ns < mark or len(set(map(type, events))) > 1:
+            return None
+        route = routes[events[0].series]
+        if route.makers or route.lane is None or route.lane.rank is None or len(set(map(_series_of, events))) > 1:
+            return None
+        return route.lane
+
+    def _receive_after_now(self, events: list[Any]) -> list[Any]:
         """ts_received = max(last + 1 ns, as stamped), over the whole run (DESIGN 4): `now` never goes back."""
         now = self._engine.timeline.now
         if events[0].ts_received > now:

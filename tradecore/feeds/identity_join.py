@@ -122,6 +122,23 @@ class IdentityJoin:
         self.counts.live += 1
         return True
 
+    def take_run(self, events: Sequence[Any]) -> bool:
+        """Take live events in, all of them to be delivered, if they are nothing but the next ones; else take none."""
+        first, step = self._next, self._step
+        if first is None or self._identify(events[0]) != first:
+            return False
+        last = first + (len(events) - 1) * step
+        numbers = range(first, last + 1, step)
+        if list(map(self._identify, events)) != list(numbers):
+            return False
+        ring = self._recent.ring
+        for number, event in zip(numbers[-RECENT:], events[-RECENT:], strict=True):
+            ring[number // step % RECENT] = event
+        self._next, self._seen.last = last + step, last
+        self._last_ns = events[-1].ts_event
+        self.counts.live += len(events)
+        return True
+
     def end_replay(self) -> None:
         """Phase B is over: what it had from the cache comes again in C, and that is overlap, not a duplicate."""
         self._history_last = self._seen.last

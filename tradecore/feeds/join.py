@@ -39,6 +39,10 @@ class StreamJoin(Protocol):
         """Whether a live event is to be delivered."""
         ...
 
+    def take_run(self, events: Sequence[Any]) -> bool:
+        """Whether these live events, one or more, are plainly the next ones; then all are taken, else none."""
+        ...
+
     def note_interruption(self) -> None:
         """The connection was lost; PENDING until the next event."""
         ...

@@ -9,7 +9,8 @@ Never:    reorders: what history brings late is put where it is received. Never 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from tradecore.domain.feed_state import FeedState, FeedStateChanged
 from tradecore.domain.stream import Stream
@@ -22,6 +23,11 @@ from tradecore.feeds.proof import Verdict
 from tradecore.storage.market_data_storage import EVENT_CLASSES
 
 TellVerdict = Callable[[Stream, Verdict], None]
+
+RUN_MIN: Final = 8
+"""Arrivals from which on it pays to look whether they are one plain run."""
+
+_series_of = attrgetter("series")
 
 
 class _Track:
@@ -83,6 +89,9 @@ class LiveIntake:
 
     def admit(self, arrivals: Sequence[Any]) -> list[Any]:
         """What of a batch is to be delivered, in order: events, own arrivals, FeedStateChanged."""
+        plain: set[StreamJoin] = set()
+        if len(arrivals) >= RUN_MIN and self._take_runs(arrivals, plain):
+            return list(arrivals)
         given: list[Any] = []
         by_class = self._by_class
         for arrival in arrivals:
@@ -95,11 +104,28 @@ class LiveIntake:
                 self.unknown += 1
                 continue
             join = track.join
-            if join.take_live(arrival):
+            if join in plain or join.take_live(arrival):
                 given.append(arrival)
             if join.has_news:
                 self._note_news(track, arrival.ts_received, given)
         return given
+
+    def _take_runs(self, arrivals: Sequence[Any], plain: set[StreamJoin]) -> bool:
+        """Take in, stream by stream, what is nothing but the next events, as a backlog mostly is.
+
+        plain: joins that took all of theirs. True when that was the whole batch.
+        """
+        classes = set(map(type, arrivals))
+        if not classes <= self._by_class.keys():
+            return False  # what stands between events decides about those behind it
+        is_whole = True
+        for key, run in _part(arrivals, is_mixed=len(classes) > 1).items():
+            track = self._by_class[key[0]].get(key[1])
+            if track is None or track.join.has_news or not track.join.take_run(run):
+                is_whole = False
+            else:
+                plain.add(track.join)
+        return is_whole
 
     def give_up(self, stream: Stream) -> None:
         """Declare the oldest hole that history does not close. Raises: StreamBroken under "halt"."""
@@ -167,6 +193,21 @@ class LiveIntake:
         if self._on_verdict is not None:
             self._on_verdict(track.stream, verdict)
         return verdict
+
+
+def _part(arrivals: Sequence[Any], *, is_mixed: bool) -> dict[tuple[type, Any], Sequence[Any]]:
+    """Arrivals by class and series, each part in order."""
+    series = list(map(_series_of, arrivals))
+    if not is_mixed and len(set(series)) == 1:
+        return {(type(arrivals[0]), series[0]): arrivals}
+    parts: dict[tuple[type, Any], list[Any]] = {}
+    for key, arrival in zip(zip(map(type, arrivals), series, strict=True), arrivals, strict=True):
+        part = parts.get(key)
+        if part is None:
+            parts[key] = [arrival]
+        else:
+            part.append(arrival)
+    return dict(parts)
 
 
 def _is_interruption(change: FeedStateChanged) -> bool:

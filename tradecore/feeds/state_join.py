@@ -9,6 +9,7 @@ Never:    claims proof: there is nothing to prove a state with, and the next val
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter, lt
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.instant import format_ns
 from tradecore.feeds.identity_join import RESTART_NS
 from tradecore.feeds.proof import Hole, JoinCounts, JoinReport, Proof, Verdict
+
+_sequence_of = attrgetter("sequence")
 
 
 class StateJoin:
@@ -60,6 +63,20 @@ class StateJoin:
             self._sequence = sequence
         self._last = event
         counts.live += 1
+        return True
+
+    def take_run(self, events: Sequence[Any]) -> bool:
+        """Take live values in, all of them to be delivered, if each is newer than the one before; else take none."""
+        if self._is_seam:
+            return False
+        sequences = list(map(_sequence_of, events))
+        if any(sequences) and not (
+            sequences[0] > self._sequence and all(map(lt, sequences, sequences[1:]))
+        ):  # those without a number have none at all
+            return False
+        self._sequence = max(self._sequence, sequences[-1])
+        self._last = events[-1]
+        self.counts.live += len(events)
         return True
 
     def note_interruption(self) -> None:
