@@ -71,7 +71,9 @@ class RunRecording:
 
     def _describe(self) -> dict[str, Any]:
         run = self._run
-        instruments = [run.engine.instruments[name] for name in sorted({s.instrument for s in run.streams.venue_of})]
+        known = run.engine.instruments  # one that the venue has not told of yet is not there
+        names = sorted({stream.instrument for stream in run.streams.venue_of} & known.keys())
+        instruments = [known[name] for name in names]
         return {
             "venue": ", ".join(sorted({venue.name for venue in run.streams.venue_of.values()})),
             "instruments": msgspec.to_builtins(instruments, enc_hook=str),
