@@ -30,10 +30,10 @@ def spans(draw: st.DrawFn) -> list[MarkedSpan]:
             now += draw(st.sampled_from([0, 200, 900, 2_500])) * SECOND_NS // 1_000
             course = draw(st.sampled_from([LONG, SHORT]))
             if draw(st.booleans()) or (times and times[-1] == now) or (made and made[-1].last_ns == now):
-                pieces.append((len(times), now, float(draw(st.integers(1, 9))), course))
+                pieces.append(Piece(now, float(draw(st.integers(1, 9))), *course, place=len(times)))
             else:
                 if not pieces:
-                    pieces.append((0, None, 0.0, course))
+                    pieces.append(Piece(None, 0.0, *course))
                 times.append(now)
         prices = [float(draw(st.integers(1, 9))) for _ in times]
         made.append(MarkedSpan(times, prices, pieces))
@@ -80,5 +80,5 @@ def test_a_span_cut_anywhere_has_the_same_points(made: list[MarkedSpan], cut_s: 
 
 def test_points_of_a_span_are_those_worked_by_hand() -> None:
     """Long 2 at base 5, then short 1 at base -3: 5 + 2 x 3 = 11, 5 + 2 x 4 = 13; executed at 6: -3 - 6 = -9, -3 - 7."""
-    span = MarkedSpan([1, 2, 3], [3.0, 4.0, 7.0], [(0, None, 0.0, LONG), (2, 2, 6.0, SHORT)])
+    span = MarkedSpan([1, 2, 3], [3.0, 4.0, 7.0], [Piece(None, 0.0, *LONG), Piece(2, 6.0, *SHORT, place=2)])
     assert lay_out([span]) == ([1, 2, 2, 3], [11.0, 13.0, 4.0, 4.0], [1.0, 1.0, -9.0, -10.0])

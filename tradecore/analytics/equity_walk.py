@@ -64,15 +64,15 @@ class EquityWalk:
         peak, trough = tracker.peak, tracker.trough
         for span in spans:
             times, prices = span.times, span.prices
-            for (start, executed_ns, executed, (base, slope, _, other)), stop in zip(
-                span.pieces, span.stops, strict=True
-            ):
+            for piece, stop in zip(span.pieces, span.stops, strict=True):
+                start, executed_ns = piece.place, piece.ts
+                base, slope, other = piece.base, piece.slope, piece.other
                 first = times[start] if executed_ns is None else executed_ns
                 if (open_profit >= peak or open_profit < trough) and open_ns is not None and first != open_ns:
                     tracker.track(open_ns, open_profit)
                     peak, trough = tracker.peak, tracker.trough
                 if executed_ns is not None:
-                    open_ns, open_profit = executed_ns, base + slope * executed + other
+                    open_ns, open_profit = executed_ns, base + slope * piece.price + other
                     if start == stop:
                         continue
                     if (open_profit >= peak or open_profit < trough) and times[start] != open_ns:

@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from tradecore.analytics.equity_curve import CurveSnapshot, LedgerCurve
-from tradecore.analytics.marked_span import Course, MarkedSpan, Piece
+from tradecore.analytics.marked_span import MarkedSpan, Piece
 from tradecore.analytics.side_totals import ZERO, SideTotals
 from tradecore.domain.execution import Execution, Liquidity
 from tradecore.domain.instant import MIN_NS, format_ns
@@ -37,10 +37,6 @@ _SIDE_BUY: Final = OrderSide.BUY
 _ONE: Final = Decimal(1)
 SLOPES_MAX: Final = 256
 _COMMISSION_STEP: Final = Decimal("1e-12")
-
-
-Change = tuple[int | None, int, float, Course]
-"""An execution's known_ns and ts_event (ns), its price, and the course after it."""
 
 
 class LedgerKey(msgspec.Struct, frozen=True, order=True):
@@ -113,7 +109,7 @@ class LedgerRecord:
     """The running record of one ledger. Its owner moves spans into the curve (`fold`)."""
 
     __slots__ = (
-        "_adjusted_ns", "_carried", "_changes", "_course", "_executed_ns", "_flip_counts", "_head", "_is_whole",
+        "_adjusted_ns", "_before", "_carried", "_changes", "_executed_ns", "_flip_counts", "_head", "_is_whole",
         "_laid_ns", "_long", "_long_counts", "_long_held", "_opened_ns", "_position", "_price", "_short",
         "_short_counts", "_short_held", "_slopes", "_trade_profit", "curve", "first_ns", "key", "point_count", "spans",
     )  # fmt: skip
@@ -126,8 +122,8 @@ class LedgerRecord:
         self.point_count = 0  # in the spans
         self.first_ns = MIN_NS
         self._executed_ns = self._laid_ns = self._adjusted_ns = MIN_NS
-        self._changes: list[Change] = []  # of executions whose marks may still come
-        self._course: Course = (0.0, 0.0, True, 0.0)  # of marks before the first of them
+        self._changes: list[Piece] = []  # of executions whose marks may still come
+        self._before = Piece(None, 0.0, 0.0, 0.0, True, 0.0)  # of marks before the first of them
         self._long, self._short = SideTotals(), SideTotals()
         # Executions of each side, and of both at once, as SideTotals.with_executions takes them.
         self._long_counts, self._short_counts, self._flip_counts = [0] * 4, [0] * 4, [0] * 4
@@ -141,7 +137,7 @@ class LedgerRecord:
         self._price = 0.0
         self._slopes: dict[Decimal, float] = {}
         if self._carried is not None:
-            self._course = self._find_course(carried, carried.quantity > 0)
+            self._before = self._make_piece(carried, carried.quantity > 0, None, 0.0, None)
 
     @property
     def position(self) -> Position:
@@ -186,7 +182,7 @@ class LedgerRecord:
             is_long = was_long
         if ts < self._adjusted_ns:  # it happened inside a bar in which the account was adjusted, and is known only now
             ts = self._adjusted_ns
-        self._changes.append((known_ns, ts, float(execution.price), self._find_course(after, is_long)))
+        self._changes.append(self._make_piece(after, is_long, ts, float(execution.price), known_ns))
 
     def add_adjustment(self, ts: int, after: Position, profit: Decimal, price: float) -> None:
         """Money or units came without an execution, and all marks up to then have: a dividend, a split, interest.
@@ -205,7 +201,7 @@ class LedgerRecord:
         if self.first_ns == MIN_NS:
             self._begin(ts)
         self._adjusted_ns = ts
-        self._changes.append((ts + 1, ts, price, self._find_course(after, is_long)))
+        self._changes.append(self._make_piece(after, is_long, ts, price, ts + 1))
 
     def _book_part(
         self, execution: Execution, before: Position, after: Position, is_opening: bool, totals: SideTotals
@@ -258,28 +254,26 @@ class LedgerRecord:
             self._refuse(times[0])
         if self.first_ns == MIN_NS:
             self._begin(times[0])
-        changes, self._changes = self._changes, []
-        if changes and changes[0][0] is None and times[0] < changes[-1][1]:
+        pieces, self._changes = self._changes, []
+        if pieces and pieces[0].known_ns is None and times[0] < (pieces[-1].ts or 0):
             self._refuse(times[0])
-        pieces: list[Piece] = []
         place = 0
-        for known_ns, ts, price, course in changes:
-            if known_ns is not None:
-                place = bisect_left(times, known_ns, place)
-            pieces.append((place, ts, price, course))
-        if not pieces or pieces[0][0]:
-            pieces.insert(0, (0, None, 0.0, self._course))
-        if changes:
-            self._course = changes[-1][3]
+        for piece in pieces:
+            if piece.known_ns is not None:
+                place = bisect_left(times, piece.known_ns, place)
+            piece.place = place
+        if not pieces or pieces[0].place:
+            pieces.insert(0, self._before.continue_from())
+        self._before = pieces[-1]
         self._keep(MarkedSpan(times, prices, pieces), times[-1], prices[-1])
 
     def settle(self) -> None:
         """No mark comes any more from before now: lay executions out that wait for theirs."""
-        changes, self._changes = self._changes, []
-        if changes:
-            _, last_ns, last_price, self._course = changes[-1]
-            pieces: list[Piece] = [(0, ts, price, course) for _, ts, price, course in changes]
-            self._keep(MarkedSpan((), (), pieces), last_ns, last_price)
+        pieces, self._changes = self._changes, []
+        if pieces:
+            self._before = last = pieces[-1]
+            assert last.ts is not None, "an execution has a time"
+            self._keep(MarkedSpan((), (), pieces), last.ts, last.price)
 
     def _keep(self, span: MarkedSpan, ts: int, price: float) -> None:
         self.spans.append(span)
@@ -326,7 +320,9 @@ class LedgerRecord:
             self._head = ClosedTrade(self._position.quantity > 0, self._trade_profit, self._opened_ns, ts)
             self._is_whole = True
 
-    def _find_course(self, position: Position, is_long: bool) -> Course:
+    def _make_piece(
+        self, position: Position, is_long: bool, ts: int | None, price: float, known_ns: int | None
+    ) -> Piece:
         # How profit of the side that is held (or was, last) moves with the price from here on.
         held, other = (self._long, self._short) if is_long else (self._short, self._long)
         quantity = position.quantity
@@ -337,7 +333,7 @@ class LedgerRecord:
                 self._slopes.clear()
             slope = self._slopes[quantity] = float(quantity * position.multiplier)
         base = float(held.realised - held.commission - position.cost)
-        return base, slope, is_long, float(other.realised - other.commission)
+        return Piece(ts, price, base, slope, is_long, float(other.realised - other.commission), known_ns)
 
     def _begin(self, ts: int) -> None:
         self.first_ns = ts

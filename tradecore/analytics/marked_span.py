@@ -14,6 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 Columns = tuple[list[int], list[float], list[float]]
 """Times (ns), profit made long, profit made short (money)."""
@@ -21,13 +22,28 @@ Columns = tuple[list[int], list[float], list[float]]
 Point = tuple[int, float, float]
 """One row of Columns."""
 
-Course = tuple[float, float, bool, float]
-"""How profit moves while the holding stands still: that of the side that is held is base + slope x price, that of the
-other side is other: (base, slope, whether the long side is held, other). slope: signed quantity x multiplier."""
 
-Piece = tuple[int, int | None, float, Course]
-"""Marks from a place on, after an execution: (place of the first, time (ns) and price of the execution, course). An
-execution is a mark at its own price. The time is None where the holding is older than the span; it has marks then."""
+class Piece(msgspec.Struct, gc=False):
+    """Marks from a place on, after an execution, and how profit moves with them while the holding stands still.
+
+    ts, price: of the execution, which is a mark at its own price; ts is None where the holding is older than the span,
+    which has marks then. Profit of the side that is held (is_long) is base + slope x price, of the other side `other`;
+    slope: signed quantity x multiplier. known_ns: marks before this instant are not of it, though they may come later;
+    None: all that come are. place: of its first mark in the span, set once they are there.
+    """
+
+    ts: int | None
+    price: float
+    base: float
+    slope: float
+    is_long: bool
+    other: float
+    known_ns: int | None = None
+    place: int = 0
+
+    def continue_from(self) -> Piece:
+        """The same holding at the beginning of a later span."""
+        return Piece(None, 0.0, self.base, self.slope, self.is_long, self.other)
 
 
 class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
@@ -43,24 +59,24 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
     @property
     def point_count(self) -> int:
         """Marks and executions."""
-        return len(self.times) + len(self.pieces) - (self.pieces[0][1] is None)
+        return len(self.times) + len(self.pieces) - (self.pieces[0].ts is None)
 
     @property
     def first_ns(self) -> int:
         """Time of the first point."""
-        executed_ns = self.pieces[0][1]
+        executed_ns = self.pieces[0].ts
         return self.times[0] if executed_ns is None else executed_ns
 
     @property
     def last_ns(self) -> int:
         """Time of the last point."""
-        start, executed_ns, _, _ = self.pieces[-1]
-        return self.times[-1] if start < len(self.times) or executed_ns is None else executed_ns
+        last = self.pieces[-1]
+        return self.times[-1] if last.place < len(self.times) or last.ts is None else last.ts
 
     @property
     def stops(self) -> list[int]:
         """Where the marks of each piece end."""
-        return [piece[0] for piece in self.pieces[1:]] + [len(self.times)]
+        return [piece.place for piece in self.pieces[1:]] + [len(self.times)]
 
     def split(self, cut_ns: int) -> tuple[MarkedSpan | None, MarkedSpan | None]:
         """The points up to and including an instant, and the rest; None for nothing."""
@@ -69,13 +85,16 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
         if self.first_ns > cut_ns:
             return None, self
         cut = bisect_right(self.times, cut_ns)
-        count = sum(1 for start, ns, _, _ in self.pieces if start < cut or (start == cut and (ns or cut_ns) <= cut_ns))
-        rest = [(start - cut, *others) for start, *others in self.pieces[count:]]
-        if cut < len(self.times) and not (rest and rest[0][0] == 0):
-            rest.insert(0, (0, None, 0.0, self.pieces[count - 1][3]))
+        count = sum(
+            1 for piece in self.pieces
+            if piece.place < cut or (piece.place == cut and (piece.ts or cut_ns) <= cut_ns)
+        )  # fmt: skip
+        rest = [replace(piece, place=piece.place - cut) for piece in self.pieces[count:]]
+        if cut < len(self.times) and not (rest and rest[0].place == 0):
+            rest.insert(0, self.pieces[count - 1].continue_from())
         return (
             MarkedSpan(self.times[:cut], self.prices[:cut], self.pieces[:count]),
-            MarkedSpan(self.times[cut:], self.prices[cut:], rest),  # type: ignore[arg-type]
+            MarkedSpan(self.times[cut:], self.prices[cut:], rest),
         )
 
     def list_ends(self, until: int, find_end: Callable[[int], int]) -> Iterable[tuple[bool, Point, int]]:
@@ -84,13 +103,13 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
         until: end of the cell that is open. find_end: end of the cell that a time lies in.
         """
         times, prices, pieces = self.times, self.prices, self.pieces
-        starts, count, last = [piece[0] for piece in pieces], len(times), len(pieces)
+        starts, count, last = [piece.place for piece in pieces], len(times), len(pieces)
         place, number = 0, -1  # marks passed, and the piece whose execution was passed last
-        if pieces[0][1] is None:
+        if pieces[0].ts is None:
             number = 0
         while place < count or number + 1 < last:
             is_executed = number + 1 < last and starts[number + 1] == place
-            first = pieces[number + 1][1] if is_executed else times[place]
+            first = pieces[number + 1].ts if is_executed else times[place]
             assert first is not None
             is_new = first > until
             if is_new:
@@ -98,15 +117,15 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
             place = bisect_right(times, until, place)
             # Executions that stand before the next mark belong to this cell too, as far as it reaches.
             number = max(number, bisect_left(starts, place, max(number, 0)) - 1)
-            while number + 1 < last and starts[number + 1] == place and (pieces[number + 1][1] or 0) <= until:
+            while number + 1 < last and starts[number + 1] == place and (pieces[number + 1].ts or 0) <= until:
                 number += 1
-            start, executed_ns, price, (base, slope, is_long, other) = pieces[number]
-            if start == place and executed_ns is not None:
-                ts = executed_ns
+            piece = pieces[number]
+            if piece.place == place and piece.ts is not None:
+                ts, price = piece.ts, piece.price
             else:
                 ts, price = times[place - 1], prices[place - 1]
-            held = base + slope * price
-            yield is_new, (ts, held, other) if is_long else (ts, other, held), until
+            held, other = piece.base + piece.slope * price, piece.other
+            yield is_new, (ts, held, other) if piece.is_long else (ts, other, held), until
 
 
 def lay_out(spans: Iterable[MarkedSpan]) -> Columns:
@@ -115,14 +134,14 @@ def lay_out(spans: Iterable[MarkedSpan]) -> Columns:
     longs: list[float] = []
     shorts: list[float] = []
     for span in spans:
-        for (start, executed_ns, price, course), stop in zip(span.pieces, span.stops, strict=True):
-            base, slope, is_long, other = course
+        for piece, stop in zip(span.pieces, span.stops, strict=True):
+            start, base, slope = piece.place, piece.base, piece.slope
             held = [base + slope * mark for mark in span.prices[start:stop]]
-            if executed_ns is not None:
-                times.append(executed_ns)
-                held.insert(0, base + slope * price)
+            if piece.ts is not None:
+                times.append(piece.ts)
+                held.insert(0, base + slope * piece.price)
             times += span.times[start:stop]
-            still = [other] * len(held)
-            longs += held if is_long else still
-            shorts += still if is_long else held
+            still = [piece.other] * len(held)
+            longs += held if piece.is_long else still
+            shorts += still if piece.is_long else held
     return times, longs, shorts

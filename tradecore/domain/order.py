@@ -96,7 +96,7 @@ class Order:
         expire_time: of GTD, aware UTC. trailing: (offset, percent, activation_price, limit_offset), see Trailing.
         Raises: InvalidOrder, InvalidTime.
         """
-        amount = to_decimal(quantity, "quantity")
+        amount = Decimal(quantity) if type(quantity) is int else to_decimal(quantity, "quantity")
         if not amount:
             raise InvalidOrder(f"quantity of an order for {instrument} is 0; expected above 0 to buy, below 0 to sell")
         self._instrument = check_instrument_id(instrument)
