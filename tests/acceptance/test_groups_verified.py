@@ -40,7 +40,7 @@ def make_market(kind: str, seed: int) -> list[Any]:
                     low=low / 100,
                     volume=rng.randint(0, 60),
                     bar_type=f"{ID} 1m last",
-                )  # fmt: skip
+                )
             )
     return events
 
@@ -101,9 +101,12 @@ def cents(value: int) -> Decimal:
 async def test_what_groups_leave_passes_verification(tmp_path: Path, kind: str, contingency: Any, ms: int) -> None:
     law = tc.ConstantDelay(ms=ms)
     broker = tc.SimulatedBrokerSettings(
-        account="margin", cash={"USD": Decimal(1_000_000)}, contingency=contingency, participation=Decimal("0.5"),
+        account="margin",
+        cash={"USD": Decimal(1_000_000)},
+        contingency=contingency,
+        participation=Decimal("0.5"),
         latency=tc.Latency(submit=law, cancel=law, update=law, report=law),
-    )  # fmt: skip
+    )
     strategy = Groups(make_market(kind, seed=3))
     result = await tc.run_backtest(
         strategies=strategy, brokers={"sim": broker}, instruments=[make_instrument()], runs_dir=tmp_path

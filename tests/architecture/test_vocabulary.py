@@ -21,6 +21,7 @@ WORD_MAP = {
     "RepeatingEvent": "domain/time_event.py",
     "Instrument": "domain/instrument.py",
     "Order": "domain/order.py",
+    "OrderGroup": "domain/order_group.py",
     "OrderUpdated": "domain/order_events.py",
     "Execution": "domain/execution.py",
     "Position": "domain/position.py",

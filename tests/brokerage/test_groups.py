@@ -388,5 +388,6 @@ def test_what_cannot_be_updated_or_cancelled_says_why(contingency: str) -> None:
             stage.update(profit, **changes)
         assert not profit.pending_update
     stage.play(quote(1, 101, 4))
-    stage.update(profit, quantity=3)  # 4 are executed
-    assert profit.filled_quantity == 4
+    with pytest.raises(InvalidOrder, match="4 are executed"):
+        stage.update(profit, quantity=3)
+    assert show(profit) == ["PARTIALLY_FILLED 4/10"]

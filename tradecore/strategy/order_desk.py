@@ -179,6 +179,11 @@ class OrderDesk:
             raise InvalidOrder(
                 f"new quantity of order {order.order_id} is {quantity!r}; expected the total wanted, above 0"
             )
+        if new_quantity is not None and new_quantity < order.filled_quantity:
+            raise InvalidOrder(
+                f"new quantity of order {order.order_id} is {new_quantity}, but {order.filled_quantity} are executed; "
+                "expected at least that (cancel_order ends the rest)"
+            )
         if new_quantity is not None and self._grouped and self.groups.wish(order, new_quantity):
             new_quantity = None  # the group says how much of it the venue is to have now
         if is_held:

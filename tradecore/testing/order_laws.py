@@ -228,8 +228,13 @@ class OrderLaws:
         if group.link is None or (group.entry is None and group.link is Contingency.OCO):
             return
         if is_venue:
-            most = told.executed(group.entry) if group.entry is not None else max(told.most.values())
+            most = told.executed(group.entry) if group.entry is not None else self._find_most(told)
             hold("C2", holds=told.exited <= most, met=f"{told.exited} exited of {most}: {group!r}")
+
+    def _find_most(self, told: _Told) -> Decimal:
+        """What the legs of an OUO without a parent may execute together: the largest total that was ever meant."""
+        ids = [order.order_id for order in told.group.exits]
+        return max(max(told.most.get(each, _ZERO), self._stage.changed.get(each, _ZERO)) for each in ids)
 
     def _check_child(self, told: _Told, order: OrderSnapshot) -> None:
         if order.terms.parent_id is None or order.state in (OrderState.SUBMITTED, OrderState.CANCELLED):
@@ -295,7 +300,7 @@ class OrderLaws:
         """Exits protect all that is held: those of the entry's size have what is left of it, neither less nor more."""
         group, entry = told.group, told.group.entry
         assert entry is not None
-        if group.problem is not None or self._stage.changed & {order.order_id for order in group.orders}:
+        if group.problem is not None or any(order.order_id in self._stage.changed for order in group.orders):
             return
         left = told.executed(entry) - told.exited
         for order in group.exits:
@@ -315,7 +320,7 @@ class OrderLaws:
             beyond = _add(told.executed(o) * o.side.sign for o in group.exits if o.order_id != first)
             is_due = all(order.is_finished for order in group.exits)
         else:
-            most = max((told.most.get(order.order_id, order.quantity) for order in group.exits), default=_ZERO)
+            most = self._find_most(told)
             beyond = max(_ZERO, told.exited - most) * group.exits[0].side.sign
             is_due = all(order.is_finished for order in group.exits)
         balance = beyond + told.closed

@@ -55,7 +55,8 @@ class Turns:
 
 class OrderStage:
     """One strategy "s" at one broker "sim". received: reports with their instants. handles, groups: in order. intents:
-    ids in the order of their giving. changed: ids of orders that the strategy updated.
+    ids in the order of their giving. changed: orders that the strategy
+    updated, by id, with the largest total that it asked for.
 
     settings: SimulatedBrokerSettings by name; a margin account of ten million dollars unless told otherwise.
     """
@@ -81,7 +82,7 @@ class OrderStage:
         self.handles: dict[str, Order] = {}
         self.groups: list[OrderGroup] = []
         self.intents: list[str] = []
-        self.changed: set[str] = set()
+        self.changed: dict[str, Decimal] = {}
 
     # ---------------------------------------------------------------------------------------------- the passing of time
 
@@ -164,7 +165,9 @@ class OrderStage:
     def update(self, order: Order, **changes: Any) -> None:
         """Update an order now."""
         words: dict[str, Any] = {"quantity": None, "price": None, "stop_price": None, **changes}
-        self.changed.add(order.order_id)
+        self.changed[order.order_id] = max(
+            Decimal(words["quantity"] or 0), self.changed.get(order.order_id, Decimal(0))
+        )
         self.desk.update_order(order, **words)
         self._turn()
 
