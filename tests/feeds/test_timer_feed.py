@@ -125,3 +125,20 @@ def test_however_the_marks_fall_the_ticks_are_the_same(start: int, period: int, 
     last = start + max(marks, default=0) * period // 2
     expected = [start + k * period for k in range(25) if start + k * period < last] if marks else []
     assert seen == expected
+
+
+def test_moments_that_nobody_was_awake_for_are_told_with_the_last_of_them() -> None:
+    """Every 10 from 10 on; at 45 those of 10 to 30 are passed over, and 40 says so. Then it goes on as ever."""
+    timer = RepeatingTimerFeed("t", 10, 10)
+    timer.miss_until(45)
+    told = [(event.ts_event, event.count, event.missed) for event in timer.take_before(71, 100)]
+    assert told == [(40, 3, 3), (50, 4, 0), (60, 5, 0), (70, 6, 0)]
+    timer.miss_until(75)  # nothing is due
+    timer.miss_until(80)  # one is, and it is not late
+    assert [(event.ts_event, event.missed) for event in timer.take_before(81, 100)] == [(80, 0)]
+
+
+def test_a_timer_that_has_ended_misses_nothing_beyond_its_end() -> None:
+    timer = RepeatingTimerFeed("t", 10, 10, 30)
+    timer.miss_until(1_000)
+    assert [(event.ts_event, event.missed) for event in timer.take_before(1_001, 100)] == [(30, 2)]

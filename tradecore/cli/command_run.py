@@ -80,11 +80,13 @@ async def _run(config: RunConfig, runs_dir: Path | None, line: ProgressLine, int
 
 async def _run_live(config: RunConfig, runs_dir: Path | None, line: LiveLine, interruption: Interruption) -> RunResult:
     """The same of a live run."""
+    from tradecore.cli.stall_watch import StallWatch
     from tradecore.runtime.run_live import run_live
 
-    return await run_live(
-        config, runs_dir=runs_dir, progress=line.show_progress, watch=line.watch, scope=interruption.scope
-    )
+    with StallWatch():
+        return await run_live(
+            config, runs_dir=runs_dir, progress=line.show_progress, watch=line.watch, scope=interruption.scope
+        )
 
 
 def _print_result(result: RunResult, interruption: Interruption, *, as_json: bool) -> None:
