@@ -248,9 +248,7 @@ class PerformanceAnalyzer:
 
     # ------------------------------------------------------------------------------------------------------- inside
 
-    def _open_ledger(
-        self, broker: str, source: BrokerSource, carried: Position, is_converted: bool = False
-    ) -> int:
+    def _open_ledger(self, broker: str, source: BrokerSource, carried: Position, is_converted: bool = False) -> int:
         number = len(self._ledgers)
         key = LedgerKey(self.strategy, broker, source.value, carried.instrument)
         kind = ConvertedRecord if is_converted else LedgerRecord

@@ -43,9 +43,7 @@ class _ConvertedMarks:
     def record_adjustment(self, adjusted: AccountAdjusted, profit: Decimal, price: float) -> None:
         """See Recorder.record_adjustment."""
         ledger = self._ledger
-        (mark,) = ledger.conversion.convert_marks(
-            ledger.position, ledger.rate, [adjusted.adjustment.ts_event], [price]
-        )
+        (mark,) = ledger.conversion.convert_marks(ledger.position, ledger.rate, [adjusted.adjustment.ts_event], [price])
         self._record_adjustment(adjusted, profit, mark)
 
 

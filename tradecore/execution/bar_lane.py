@@ -1,7 +1,8 @@
 """BarLane: orders against bars: last bars, bid and ask bars as a pair, or one side's bars with a spread.
 
 Receives: bars in order of their ends, window by window; the two series of a pair in any order.
-Gives:    to BarPassage each bar that may execute something, once its end has come; marks at every bar's end.
+Gives:    to BarPassage each bar that may execute something, once its end has come (live: once it has arrived); marks
+          at every bar's end.
 Never:    shows an order a bar before its end, or lets a command undo an open that lies before it.    EXECUTION 6.
 
 A bar becomes known at its end, but what it executes at its open happened at its start. So a cancel or update that takes

@@ -340,18 +340,19 @@ class ExecutionEngine:
             if refusal is not None:
                 self.withdraw(order, ts_event, refusal)
                 return False
-        commission = self._charges[order.instrument](order, quantity, price, liquidity)
-        lane = self.lanes[order.instrument]
+        instrument = order.instrument
+        commission = self._charges[instrument](order, quantity, price, liquidity)
+        lane = self.lanes[instrument]
         if order.book(quantity, price):
             lane.remove(order)
         execution = Execution(
             f"{order.order_id}.{order.executions}", order.order_id, order.strategy, self._broker, self._source,
-            order.instrument, order.side, quantity, price, commission, lane.instrument.currency, liquidity,
+            instrument, order.side, quantity, price, commission, lane.instrument.currency, liquidity,
             lane.matched_on, ts_event, slippage,
         )  # fmt: skip
         listener.on_execution(order, execution)
         if self._reducing:
-            self._clip_reducing(order.strategy, order.instrument, ts_event)
+            self._clip_reducing(order.strategy, instrument, ts_event)
         return True
 
     def _clip_reducing(self, strategy: str, instrument: str, ts_event: int) -> None:
