@@ -61,3 +61,10 @@ def test_a_run_that_begins_before_its_data_is_told(tradecore: Tradecore, write_c
     assert result.exit_code == 4
     assert "the store has it from 2000-03-01T21:00:00Z to 2013-03-01T21:00:00Z only" in result.stdout
     assert "covered" in tradecore("check", config, "--from", "2000-02-28").stdout
+
+
+def test_a_live_run_lacks_nothing_that_its_venue_can_be_asked_for(tradecore: Tradecore) -> None:
+    config = Path(__file__).parents[2] / "configs" / "live_paper.toml"
+    result = tradecore("check", config)
+    assert result.exit_code == 0, result.output
+    assert "asked of the venue when the run begins" in result.stdout

@@ -37,7 +37,9 @@ def check(config: Path, overrides: tuple[str, ...], start_ns: int | None, end_ns
     allow_imports_beside(config)
     loaded = load_config(config, list_overrides(overrides, start_ns, end_ns, None))
     coverages = run_async(lambda: _find_coverage(loaded))
-    missing = [coverage for coverage in coverages if coverage.verdict == "missing"]
+    is_live = loaded.run.mode == "live"
+    # What the store of a live run lacks is asked of the venue, in phase B.
+    missing = [] if is_live else [coverage for coverage in coverages if coverage.verdict == "missing"]
     code = EXIT_DATA if missing else 0
     if as_json:
         described = [_describe(coverage) for coverage in coverages]
@@ -51,6 +53,8 @@ def check(config: Path, overrides: tuple[str, ...], start_ns: int | None, end_ns
         url = loaded.storage.url
         click.echo(f"next: tradecore data import FILE --config {config}, or correct [storage] url ({url})", err=True)
     else:
+        if is_live:
+            click.echo("  what the store lacks is asked of the venue when the run begins")
         click.echo(f"next: tradecore run {config}", err=True)
     return code
 
