@@ -222,6 +222,8 @@ def test_news_told_again_at_any_later_time_changes_nothing(news: list[News], dat
     order, _ = apply_news(order, tell(N.SUBMIT))
     for place, one in enumerate(news):
         order, _ = apply_news(order, one)
+        if order.alarms:
+            return  # the venue contradicted itself: which of its words is old news, nobody can tell
         again = data.draw(st.sampled_from(news[: place + 1]))
         if MATRIX[again.word][order.state].kind is OutcomeKind.ALARM:
             continue  # what contradicts the state is taken over whenever it is told
