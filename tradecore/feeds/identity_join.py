@@ -134,8 +134,7 @@ class IdentityJoin:
         ring = self._recent.ring
         for number, event in zip(numbers[-RECENT:], events[-RECENT:], strict=True):
             ring[number // step % RECENT] = event
-        self._next, self._seen.last = last + step, last
-        self._last_ns = events[-1].ts_event
+        self._next, self._seen.last, self._last_ns = last + step, last, events[-1].ts_event
         self.counts.live += len(events)
         return True
 
