@@ -10,19 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 from tradecore.execution.bar_lane import BarLane
 from tradecore.execution.lane import Lane
 from tradecore.execution.quote_lane import QuoteLane
 from tradecore.execution.standing_lane import StandingLane
-
-_LOW_OF: Final = attrgetter("low")
-_HIGH_OF: Final = attrgetter("high")
-_BID_OF: Final = attrgetter("bid_price")
-_ASK_OF: Final = attrgetter("ask_price")
-_PRICE_OF: Final = attrgetter("price")
 
 
 def read_price(lane: Lane, sign: int, ts: int) -> float | None:
@@ -63,12 +56,15 @@ def find_worst(lane: Lane, sign: int) -> float | None:
         return None
     if isinstance(lane, BarLane):
         if sign > 0:
-            return float(min(map(_LOW_OF, lane.events))) + lane.shift_sell
-        return float(max(map(_HIGH_OF, lane.asks))) + lane.shift_buy
+            return float(min([bar.low for bar in lane.events])) + lane.shift_sell
+        return float(max([bar.high for bar in lane.asks])) + lane.shift_buy
     if isinstance(lane, QuoteLane):
-        return float(min(map(_BID_OF, lane.events)) if sign > 0 else max(map(_ASK_OF, lane.events)))
+        if sign > 0:
+            return float(min([quote.bid_price for quote in lane.events]))
+        return float(max([quote.ask_price for quote in lane.events]))
     if not isinstance(lane, StandingLane):
-        return float(min(map(_PRICE_OF, lane.events)) if sign > 0 else max(map(_PRICE_OF, lane.events)))
+        prices = [trade.price for trade in lane.events]
+        return float(min(prices) if sign > 0 else max(prices))
     met = [price for price in list_adverse(lane, sign, 0, len(lane.events)) if price is not None]
     return None if not met else min(met) if sign > 0 else max(met)
 

@@ -24,7 +24,7 @@ from tradecore.domain.instant import MIN_NS, SECOND_NS
 from tradecore.execution.bar_pairing import BarPairing
 from tradecore.execution.bar_passage import BarPassage
 from tradecore.execution.exact import to_exact
-from tradecore.execution.lane import CLOSE_OF, NEVER, TIME_OF, ZERO, Lane
+from tradecore.execution.lane import NEVER, TIME_OF, ZERO, Lane
 from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import NOWHERE, TAKER, WorkingOrder
 
@@ -344,6 +344,6 @@ class BarLane(Lane):
         if closes is None:  # read off once per window, as the times are
             bars: Sequence[Bar]
             bars, shift = (self.events, self.shift_sell) if sign > 0 else (self.asks, self.shift_buy)
-            closes = [bar.close + shift for bar in bars] if shift else list(map(CLOSE_OF, bars))
+            closes = [bar.close + shift for bar in bars] if shift else [bar.close for bar in bars]
             self._closes[sign] = closes
         return times[start:stop], closes[start:stop]

@@ -46,7 +46,6 @@ _TIF_FOK: Final = TimeInForce.FOK
 NEVER: Final = MAX_NS
 TIME_OF: Final = attrgetter("ts_event")
 ARRIVAL_OF: Final = attrgetter("ts_received")
-CLOSE_OF: Final = attrgetter("close")
 ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
 # Events looked at in one go while orders rest: small at first, because a cancel often follows soon.
@@ -143,7 +142,10 @@ class Lane:
 
     def read_times(self, events: Sequence[Any]) -> list[int]:
         """When these events, the newest loaded ones, happen on the run's timeline."""
-        return list(map(self.time_of, events))
+        # A comprehension, because reading a struct's field is half as dear there as through attrgetter.
+        if self.time_of is TIME_OF:
+            return [event.ts_event for event in events]
+        return [event.ts_received for event in events]
 
     @property
     def last_ns(self) -> int:
