@@ -204,3 +204,21 @@ async def test_an_old_hole_is_given_up_and_the_younger_one_still_asked_about() -
     assert [(hole.first_id, hole.last_id) for hole in report.declared] == [(3, 3)]
     assert report.open_holes == ()
     assert report.counts.requeried == 1
+
+
+async def test_a_hole_that_is_given_up_wakes_whoever_waits_for_its_answer() -> None:
+    """In a quiet market nothing else would: phase C would go on until the next event."""
+    scene = Scene()
+    scene.venue.failures = 99
+    scene.send(9)
+    scene.admit()
+    questions = HistoryQuestions(
+        scene.intake, scene.buffer, {TRADES: scene.venue}, start_ns=0, patience=Patience(first_s=1, times_max=1)
+    )
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(questions.run)
+        questions.look()
+        with anyio.fail_after(10):
+            await scene.buffer.wait()
+        assert scene.intake.questions == {}
+        tasks.cancel_scope.cancel()

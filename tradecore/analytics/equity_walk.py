@@ -17,7 +17,6 @@ from typing import Final
 from tradecore.analytics.drawdown import DrawdownTracker
 from tradecore.analytics.marked_span import Columns, MarkedSpan, lay_out
 
-
 SORTED_MOST: Final = 256
 """Floats that are sorted faster than looked through for the lowest and once more for the highest."""
 

@@ -360,7 +360,9 @@ class SimulatedBroker:
                     account.watch(commanded)
             else:
                 break
-        self._set_next(min(due, commanded))
+        if commanded < due:
+            due = commanded
+        self._set_next(due)
 
     def take_reports(self, ts: int) -> Sequence[BrokerReport | AdjustmentReport]:
         """Reports due by this instant, in order, each handed out once."""

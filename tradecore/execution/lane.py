@@ -403,10 +403,7 @@ class Lane:
         return [own for own in self.limits if own.is_buy and own.price is not None and own.price >= price]
 
     def clear_own(self, order: WorkingOrder, price: Decimal, ts: int) -> bool:
-        """Settle a self trade by the rule; False when the order itself was withdrawn.
-
-        What took effect after this instant (a bar's open lies before the bar is known) was not there to be crossed.
-        """
+        """Settle a self trade by the rule; False when the order itself was withdrawn. What came later was not there."""
         crossed = [own for own in self.crossed_by(order, price) if own.effective_ns <= ts]
         if not crossed:
             return True

@@ -99,6 +99,7 @@ class HistoryQuestions:
                     oldest, times = question.from_id, 0
                 if times == self._patience.times_max:
                     self._intake.give_up(stream)
+                    self._buffer.wake()  # phase C waits for its answers, and this is one
                     oldest, times = None, 0
                 else:
                     times += 1

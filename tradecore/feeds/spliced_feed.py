@@ -213,8 +213,8 @@ class SplicedFeed(BaseFeed):
             if event.ts_event > self.end_ns:
                 self._stage = _Stage.OVER
                 break
-            if self._newest is not None and event.ts_event < self._newest.ts_event:
-                continue
+            if event.ts_event < (self.start_ns if self._newest is None else self._newest.ts_event):
+                continue  # before the run, or late: phase C delivers or counts it
             if join.take_live(event):
                 # It stands for the row that history does not have yet, and is received as that would be: by its own
                 # stamp it would come behind rows of later events that an answer has brought.
