@@ -45,8 +45,7 @@ class Teller:
             cash={"USD": CASH},
             commission=commission,
             account=account,
-            maintenance_margin=Decimal("0.25"),
-            borrow_rate=Decimal("0.3"),
+            **({"maintenance_margin": Decimal("0.25"), "borrow_rate": Decimal("0.3")} if account == "margin" else {}),
         )
         self.window, self.second = window, 0
         self.move([100])
