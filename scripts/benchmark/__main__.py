@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmark import bare_loops as bare
 from benchmark import engine_runs as engine
+from benchmark import intake
 from benchmark import workloads as w
 from benchmark.long_history import LONG_EVENTS
 
@@ -36,7 +37,7 @@ def main() -> int:
     jobs: dict[str, Callable[[w.Workloads, int], Figures]] = {
         "W1": measure_w1, "W2": measure_w2, "W3": measure_w3, "W4": measure_w4, "W5": measure_w5,
         "W3_async": measure_w3_async, "sqlite": measure_sqlite, "parquet": measure_parquet, "length": measure_length,
-        "feeds": measure_feeds, "memory": measure_memory,
+        "feeds": measure_feeds, "memory": measure_memory, "intake": measure_intake,
     }  # fmt: skip
     names = [name for name in options.only.split(",") if name] or list(jobs)
     unknown = [name for name in names if name not in jobs]
@@ -254,6 +255,14 @@ def measure_memory(data: w.Workloads, rounds: int) -> Figures:
     return {
         "events": LONG_EVENTS, "peak_mb": answer["peak_mb"], "result_ok": answer["count"] == LONG_EVENTS,
     }  # fmt: skip
+
+
+def measure_intake(data: w.Workloads, rounds: int) -> Figures:
+    """Live: frame to callback over a loopback socket; and phase C over W3's replay from memory, of the same process."""
+    figures = intake.measure_intake(rounds)
+    replay = measure_w3(data, 1)["events_per_cpu_s"]
+    figures["catch_up_over_replay"] = round(figures["catch_up_events_per_cpu_s"] / replay, 3)
+    return figures
 
 
 if __name__ == "__main__":
