@@ -39,13 +39,16 @@ class Teller:
     def __init__(self, *, paid_in: str, account: str = "margin", window: int | None = None) -> None:
         coin = make_instrument(ID, quantity_increment="0.001", base_currency="COIN")
         commission = RateCommission(maker=Decimal("0.0003"), taker=Decimal("0.0011"), currency=paid_in)
+        margins: dict[str, Any] = {"maintenance_margin": Decimal("0.25"), "borrow_rate": Decimal("0.3")}
+        if account == "cash":
+            margins = {}
         self.desk: BrokerDesk = make_broker_desk(
             f"quote_tick {ID}",
             instruments=[coin],
             cash={"USD": CASH},
             commission=commission,
             account=account,
-            **({"maintenance_margin": Decimal("0.25"), "borrow_rate": Decimal("0.3")} if account == "margin" else {}),
+            **margins,
         )
         self.window, self.second = window, 0
         self.move([100])
