@@ -160,7 +160,7 @@ class RandomTrader(tc.Strategy):
         elif order.order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT) and draw.random() < 0.6:
             self.update_order(order, price=self.near(draw, order.instrument))
         else:
-            self.update_order(order, quantity=draw.randint(1, 15))
+            self.update_order(order, quantity=order.filled_quantity + draw.randint(1, 15))
 
 
 # -------------------------------------------------------------------------------------------------------------- runs

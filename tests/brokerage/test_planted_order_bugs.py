@@ -135,7 +135,7 @@ def tell_group_stories(contingency: str, kind: str) -> None:
         contingencies = (contingency,)
 
     options = settings(
-        max_examples=150, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+        max_examples=1_500, stateful_step_count=30, deadline=None, derandomize=True, database=None,
         phases=[Phase.generate], suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
     )  # fmt: skip
     run_state_machine_as_test(Story, settings=options)
@@ -152,7 +152,10 @@ def without_law(leg: str) -> Plant:
     def make(real: Any) -> Any:
         def wrong(self: Any, *arguments: Any, **words: Any) -> None:
             real(self, *arguments, **words)
-            setattr(self, f"_{leg}_law", None)
+            if leg == "report":
+                self._report_law = None
+            else:
+                self._laws[leg] = None
 
         return wrong
 

@@ -248,11 +248,12 @@ def patch(owner: Any, name: str, wrong: Any) -> Plant:
 def ignore_due(word: str) -> Plant:
     """Commands of this word take effect when they are given."""
 
-    def send(self: SimulatedBroker, given: str, order: WorkingOrder, law: Any, *terms: Any) -> None:
-        right(self, given, order, None if given == word else law, *terms)
+    def __init__(self: SimulatedBroker, *arguments: Any, **words: Any) -> None:
+        right(self, *arguments, **words)
+        self._laws[word] = None
 
-    right = SimulatedBroker._send
-    return patch(SimulatedBroker, "_send", send)
+    right = SimulatedBroker.__init__
+    return patch(SimulatedBroker, "__init__", __init__)
 
 
 def in_any_bar(self: BarPassage, order: WorkingOrder) -> bool:

@@ -33,7 +33,7 @@ from tradecore.brokerage.slippage import make_lane_slippage
 from tradecore.brokerage.venue_groups import VenueActs, VenueGroups, make_venue_group
 from tradecore.domain.account import Account
 from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment
-from tradecore.domain.delay_law import DelayLaw, draw_key
+from tradecore.domain.delay_law import draw_key
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSnapshot
@@ -126,10 +126,10 @@ class SimulatedBroker:
         self._instant = 0
         self._next_ns = NEVER  # due_ns, but for the reports that are due already
         latency = settings.latency
-        self._submit_law = None if latency.submit.is_zero else latency.submit
-        self._cancel_law = None if latency.cancel.is_zero else latency.cancel
-        self._update_law = None if latency.update.is_zero else latency.update
         self._report_law = None if latency.report.is_zero else latency.report
+        # Of a command's way here, by its word; None where it takes no time.
+        laws = {"submit": latency.submit, "group": latency.submit, "cancel": latency.cancel, "update": latency.update}
+        self._laws = {word: None if law.is_zero else law for word, law in laws.items()}
         self._groups = VenueGroups(
             VenueActs(
                 self._find_arrival_refusal, self._accept, self._reject, self._accept_child, self._resize_child,
@@ -234,13 +234,13 @@ class SimulatedBroker:
 
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
-        self._send("submit", self._take_charge(order), self._submit_law)
+        self._send("submit", self._take_charge(order))
 
     async def submit_group(self, group: OrderGroup) -> None:
         """Take charge of a submitted group: one command, whose orders take effect together. Raises: InvalidOrder."""
         orders = [self._take_charge(order) for order in group.orders]
         increment = self._known[group.instrument].quantity_increment
-        self._send("group", make_venue_group(orders, increment).first, self._submit_law)
+        self._send("group", make_venue_group(orders, increment).first)
 
     def _take_charge(self, order: Order) -> WorkingOrder:
         working = WorkingOrder.of(order)
@@ -269,7 +269,7 @@ class SimulatedBroker:
 
     async def cancel_order(self, order: Order) -> None:
         """Take charge of a cancel. Raises: UnknownOrder."""
-        self._send("cancel", self._find(order), self._cancel_law)
+        self._send("cancel", self._find(order))
 
     async def update_order(
         self,
@@ -282,7 +282,7 @@ class SimulatedBroker:
         """Take charge of a change; quantity is the absolute total. Raises: UnknownOrder, InvalidOrder."""
         working = self._find(order)
         check_update(working, quantity, price, stop_price, self._instruments.get(working.instrument))
-        self._send("update", working, self._update_law, quantity, price, stop_price)
+        self._send("update", working, quantity, price, stop_price)
 
     def _find(self, order: Order) -> WorkingOrder:
         working = self._orders.get(order.order_id)
@@ -297,13 +297,12 @@ class SimulatedBroker:
         self,
         word: str,
         order: WorkingOrder,
-        law: DelayLaw | None,
         quantity: Decimal | None = None,
         price: Decimal | None = None,
         stop_price: Decimal | None = None,
     ) -> None:
         """Put a command on its way. It never overtakes one that was given before."""
-        due, commands = self._timeline.now, self._commands
+        due, commands, law = self._timeline.now, self._commands, self._laws[word]
         if law is not None:
             due += law.draw_ns(draw_key(self._seed, order.order_id, word))
         elif not commands and self._engine.due_ns > due:  # nothing comes before it: it takes effect here and now

@@ -57,7 +57,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     liquidity: Liquidity
     matched_on: str
     ts_event: int
-    slippage: Decimal = Decimal(0)
+    slippage: Decimal = msgspec.field(default_factory=Decimal)  # unlike a default value it stands in every line
     rate: Decimal | None = None
     commission_rate: Decimal | None = None
 

@@ -46,6 +46,12 @@ class BarLane(Lane):
     ones that arrived after a later one, so that no order could meet them.
     """
 
+    __slots__ = (
+        "_closes", "_end_before", "_lateness_ns", "_may_be_alone", "_participation", "_passage", "_postponed",
+        "_scan_due_ns", "asks", "grace_ns", "has_one_price", "last_ask", "late_bars", "matched_on", "pairing", "reach",
+        "shift_buy", "shift_sell", "step_ns",
+    )  # fmt: skip
+
     spans_time = True
 
     def __init__(

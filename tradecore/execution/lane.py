@@ -89,6 +89,12 @@ class Lane:
     slippage model "depth", None with another. time_of: when an event of the newest load happens on the run's timeline.
     """
 
+    # An instance with more attributes than Python keeps in line (30) would be read through a dictionary.
+    __slots__ = (
+        "_chunk", "_increment", "_scanned", "_times", "depth", "due_ns", "events", "hours", "instrument", "last",
+        "limits", "may_refuse", "rules", "stops", "taken", "taker_price", "takers", "time_of", "uncapped", "venue",
+    )  # fmt: skip
+
     matched_on = ""
     spans_time = False
     """Whether an event tells of a stretch of time, so that what happened inside it is known only at its end."""
