@@ -248,12 +248,12 @@ def patch(owner: Any, name: str, wrong: Any) -> Plant:
 def ignore_due(word: str) -> Plant:
     """Commands of this word take effect when they are given."""
 
-    def __init__(self: SimulatedBroker, *arguments: Any, **words: Any) -> None:
+    def make(self: SimulatedBroker, *arguments: Any, **words: Any) -> None:
         right(self, *arguments, **words)
         self._laws[word] = None
 
     right = SimulatedBroker.__init__
-    return patch(SimulatedBroker, "__init__", __init__)
+    return patch(SimulatedBroker, "__init__", make)
 
 
 def in_any_bar(self: BarPassage, order: WorkingOrder) -> bool:
