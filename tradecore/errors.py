@@ -59,6 +59,7 @@ Foreign errors (sqlite3, pyarrow, OSError) are translated at the boundary, `from
     ├── DataMissing             a run asks for data that the store does not have
     ├── StatisticsError         a record or a question that no statistics can answer
     ├── RunFolderError          results could not be written
+    │   └── LoggerFailed        the logger that was given to a run raised
     ├── NotARunFolder           nothing that a run left, where one was to be verified
     ├── RecordingError
     │   ├── RecordingFailed     live events could not be written down; names what was kept
@@ -548,6 +549,17 @@ class StatisticsError(TradecoreError, ValueError):
 
 class RunFolderError(TradecoreError):
     """Results could not be written; what was written before is kept and labelled incomplete."""
+
+
+class LoggerFailed(RunFolderError):
+    """The logger that was given to a run raised; the original is `__cause__`."""
+
+    def __init__(self, event: str, error: Exception) -> None:
+        super().__init__(
+            f"the logger given to this run raised at {event!r}: {type(error).__name__}: {error}; expected a structlog "
+            "or logging logger, or an object whose debug, info, warning and error take (event, **facts)"
+        )
+        self.event = event
 
 
 class MarginBroken(TradecoreError):

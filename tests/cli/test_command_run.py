@@ -112,6 +112,22 @@ def test_the_quickstart_runs_and_is_labelled_a_price_return(tradecore: Tradecore
 # --------------------------------------------------------------------------------------------------------- failures
 
 
+def test_log_level_brings_the_log_to_stderr_and_makes_it_no_other_run(
+    run_process: RunProcess, write_config: WriteConfig
+) -> None:
+    """stdout stays what a machine reads, and the run keeps its id."""
+    config = write_config(STRATEGY.format(at_100='raise ValueError("no more")'))
+    told, silent = run_process(config, "--json", "--log-level", "warning"), run_process(config, "--json")
+    [line] = [line for line in told.stderr.splitlines() if "strategy_raised" in line]
+    assert "[error" in line
+    assert "error='no more'" in line
+    assert "phase_began" not in told.stderr
+    assert "strategy_raised" not in silent.stderr
+    folders = sorted(path.name for path in (config.parent / "runs").iterdir())
+    assert folders[1] == f"{folders[0]}-2"
+    assert "phase_began" in (config.parent / "runs" / folders[0] / "run.log").read_text()
+
+
 def test_every_mistake_of_a_configuration_is_shown_and_nothing_is_run(
     tradecore: Tradecore, write_config: WriteConfig, read_json: ReadJson, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 The market steps every 5 s; a run begins 121 s into it, with two minutes of warm-up unless a test says otherwise.
 """
 
+import json
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from tradecore.brokerage.settings import Latency, SimulatedBrokerSettings
 from tradecore.domain.delay_law import ConstantDelay
+from tradecore.domain.feed_state import FeedState
 from tradecore.domain.instant import HOUR_NS, SECOND_NS
 from tradecore.domain.order import Order
 from tradecore.domain.phase import Phase
@@ -127,6 +129,32 @@ async def test_the_same_seed_gives_the_same_bytes() -> None:
             await stage.go(strategy)
         logs.append(strategy.log)
     assert logs[0] == logs[1]
+
+
+async def test_the_log_tells_of_phases_feeds_and_the_order_gate_as_they_change(tmp_path: Path) -> None:
+    """Both streams are silent as D begins, so their gates are closed; the first event opens each. In the middle both go
+    stale for 10 s.
+    """
+    async with open_market_stage() as stage, anyio.create_task_group() as tasks:
+
+        async def go_silent() -> None:
+            await anyio.sleep(30)
+            stage.venue.tell(FeedState.STALE, "nothing for 10 s")
+            await anyio.sleep(10)
+            stage.venue.tell(FeedState.CONNECTED, "again")
+
+        tasks.start_soon(go_silent)
+        result = await stage.go(LogStrategy("trades", "quotes"), runs_dir=tmp_path)
+    assert result.run_folder is not None
+    lines = [json.loads(line) for line in (result.run_folder / "run.log").read_text().splitlines()]
+    assert [line["phase"] for line in lines if line["event"] == "phase_began"] == ["A", "B", "C", "D"]
+    gate = [(line["event"], line["stream"]) for line in lines if line["event"].startswith("order_gate")]
+    opened, closed = "order_gate_opened", "order_gate_closed"
+    for name in (str(QUOTES), str(TRADES)):
+        assert [what for what, stream in gate if stream == name] == [closed, opened, closed, opened]
+    [stale, _] = [line for line in lines if line["event"] == "feed_state" and line["state"] == "stale"]
+    assert (stale["level"], stale["reason"]) == ("warning", "nothing for 10 s")
+    assert lines[-1]["event"] == "run_ended"
 
 
 # ------------------------------------------------------------------------------------------------------------ time

@@ -19,6 +19,7 @@ from tradecore.cli.options import (
     debug_option,
     json_option,
     list_overrides,
+    log_level_option,
     period_options,
     quiet_option,
     runs_dir_option,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @runs_dir_option
 @json_option
 @quiet_option
+@log_level_option
 @debug_option
 def run(
     config: Path,
@@ -51,6 +53,7 @@ def run(
     runs_dir: Path | None,
     as_json: bool,
     quiet: bool,
+    log_level: str | None,
 ) -> int:
     """Run CONFIG and print what came of it.
 
@@ -60,7 +63,10 @@ def run(
     """
     allow_imports_beside(config)
     listed = list_overrides(overrides, start_ns, end_ns, seed)
+    if log_level is not None:
+        listed.append(f'run.log_stderr="{log_level}"')
     loaded = load_config(config, listed)
+    quiet = quiet or loaded.run.log_stderr != "off"  # a line that is painted over and lines that stay do not mix
     if loaded.run.mode == "live":
         with LiveLine(quiet=quiet) as live:
             result, interruption = run_interruptible(lambda i: _run_live(loaded, runs_dir, live, i))

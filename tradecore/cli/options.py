@@ -36,6 +36,12 @@ runs_dir_option = click.option(
     help="Folder of run folders.  [default: as configured, else runs]",
 )
 
+log_level_option = click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error", "off"]),
+    help="Log to stderr, from this level on.  [default: as configured, else off]",
+)
+
 
 def read_instant(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
     """Int nanoseconds of "2005-01-31" (midnight UTC) or "2005-01-31T09:30:00Z"."""

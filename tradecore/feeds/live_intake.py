@@ -50,7 +50,7 @@ class LiveIntake:
     def __init__(self, on_verdict: TellVerdict | None = None) -> None:
         self.unknown = 0
         self.on_give_up: Callable[[Stream], None] | None = None
-        self._on_verdict = on_verdict
+        self.on_verdict = on_verdict
         self._tracks: dict[Stream, _Track] = {}
         self._by_class: dict[type, dict[Any, _Track]] = {cls: {} for cls in EVENT_CLASSES.values()}
         self._own: dict[str, OwnJoin] = {}
@@ -190,8 +190,8 @@ class LiveIntake:
     def _tell(self, track: _Track) -> Verdict:
         track.join.has_news = False
         verdict = track.join.verdict
-        if self._on_verdict is not None:
-            self._on_verdict(track.stream, verdict)
+        if self.on_verdict is not None:
+            self.on_verdict(track.stream, verdict)
         return verdict
 
 

@@ -64,6 +64,11 @@ class OrderGate:
         for known in (self._verdicts, self._dead, self._torn):
             known.pop(stream, None)
 
+    @property
+    def streams(self) -> list[Stream]:
+        """Those that it knows, in order."""
+        return sorted(self._verdicts)
+
     def __call__(self, stream: Stream) -> Reason | None:
         """The first reason against a real order that rests on this stream, or None."""
         if self._phase is not Phase.D_LIVE:

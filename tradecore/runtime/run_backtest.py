@@ -30,6 +30,7 @@ from tradecore.runtime.run_assembly import (
     open_plan_storage,
 )
 from tradecore.runtime.run_config import RunConfig
+from tradecore.runtime.run_log import LogLevel
 from tradecore.runtime.run_plan import Broker, RunPlan, plan_from_config, plan_from_objects
 from tradecore.runtime.run_result import RunResult
 from tradecore.runtime.storage_feeds import StorageFeeds
@@ -61,6 +62,8 @@ async def run_backtest(
     adjustments: Sequence[AccountAdjustment] = (),
     trace: bool = False,
     runs_dir: str | Path | None = None,
+    log_level: LogLevel | None = None,
+    logger: Any = None,
     progress: TellProgress | None = None,
     scope: anyio.CancelScope | None = None,
     bus: MessageBus | None = None,
@@ -73,7 +76,9 @@ async def run_backtest(
     adjustments: dividends, splits, funding and interest, which every account is to book.
     recording: a folder of `tradecore data record`, read by arrival instead of a storage.
     start, end: aware UTC or int nanoseconds, both included. runs_dir: folder of run folders; without it a run from a
-    configuration writes where that says, and a run from objects keeps no files. progress: called once per window.
+    configuration writes where that says, and a run from objects keeps no files. log_level: what run.log there has
+    ("debug", "info", "warning", "error", "off"). logger: a structlog or `logging` logger of your own that hears the
+    log as well. progress: called once per window.
     scope: cancel it to end the run; what was done is kept, labelled, and returned with status "interrupted". Cancelling
     the task instead raises CancelledError, after the same closing. bus: your own, with observers of what is published
     (OrderUpdated, Execution, PositionChanged, PhaseChanged ...); they are told after the strategies.
@@ -84,7 +89,9 @@ async def run_backtest(
         given = [word for word, value in (("strategies", strategies), ("brokers", brokers)) if value]
         if given:
             raise TypeError(f"run_backtest takes a config or {' and '.join(given)}, not both")
-        plan = plan_from_config(_read(config, overrides), runs_dir=runs_dir, storage=storage)
+        plan = plan_from_config(
+            _read(config, overrides), runs_dir=runs_dir, storage=storage, log_level=log_level, logger=logger
+        )
     else:
         plan = plan_from_objects(
             name=name,
@@ -104,6 +111,8 @@ async def run_backtest(
             adjustments=adjustments,
             trace=trace,
             runs_folder=None if runs_dir is None else Path(runs_dir),
+            log_level=log_level,
+            logger=logger,
         )
     return await _run(plan, progress, scope or anyio.CancelScope(), bus or MessageBus())
 

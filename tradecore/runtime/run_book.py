@@ -22,6 +22,7 @@ from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instant import format_ns
 from tradecore.domain.instrument import Instrument
+from tradecore.domain.order_snapshot import OrderSnapshot
 from tradecore.domain.position import Position
 from tradecore.engine.trading_engine import TradingEngine
 from tradecore.errors import RunFolderError, StrategyError
@@ -32,6 +33,7 @@ from tradecore.journal.fingerprint import (
     describe_environment,
 )
 from tradecore.journal.run_folder import RunFolder, Status, open_run_folder
+from tradecore.runtime.run_log import open_run_log
 from tradecore.runtime.run_plan import RunPlan
 from tradecore.runtime.run_result import RunResult
 from tradecore.storage.market_data_storage import Series, SeriesInfo
@@ -57,6 +59,7 @@ class RunBook:
         self._settings = {n: b for n, b in plan.brokers.items() if isinstance(b, SimulatedBrokerSettings)}
         run_id = compute_run_id(plan.name, compute_fingerprint(plan.description))
         self.folder: RunFolder = open_run_folder(plan.runs_folder, run_id, trace=plan.trace)
+        self.log = open_run_log(plan, self.folder, engine)
         engine.bus.subscribe(StrategyError, self._note_failure)
         engine.bus.subscribe(OpportunityChanged, self._note_opportunity)
         engine.on_begin = self._begin
@@ -85,17 +88,39 @@ class RunBook:
             return Recorder(self, analyzer, broker)
         return GuestRecorder(self, analyzer, broker, settings.cash[analyzer.currency])
 
+    @property
+    def record_order(self) -> Callable[[OrderSnapshot], None]:
+        """Who keeps the changes of orders: the folder, and the log of those that say why."""
+        write, log = self.folder.record_order, self.log
+        if log is None:
+            return write
+
+        def record(change: OrderSnapshot) -> None:
+            write(change)
+            if change.reason is not None:
+                log.note_order(change)
+
+        return record
+
+    def record_event(
+        self, kind: str, ts_event: int, facts: Mapping[str, Any] | None = None, *, flush: bool = False
+    ) -> None:
+        """Something of note: a line of events.jsonl, and of the log. Raises: RunFolderError."""
+        self.folder.record_event(kind, ts_event, facts, flush=flush)
+        if self.log is not None:
+            self.log.note_event(kind, ts_event, facts or {})
+
     def _begin(self, ts: int) -> None:
         for analyzer in self._analyzers.values():
             analyzer.begin(ts)
 
     def _note_failure(self, failure: StrategyError) -> None:
         facts = {"strategy": failure.strategy, "callback": failure.callback, "error": str(failure.__cause__)}
-        self.folder.record_event("strategy_raised", self._engine.timeline.now, facts)
+        self.record_event("strategy_raised", self._engine.timeline.now, facts)
 
     def _note_opportunity(self, change: OpportunityChanged) -> None:
         facts = {"before": change.before, **structs.asdict(change.opportunity)}
-        self.folder.record_event("opportunity", change.ts_received, facts)
+        self.record_event("opportunity", change.ts_received, facts)
 
     def _note_unfinished_opportunities(self) -> None:
         """They stay as they are: what is held is still held, and the statistics count it as open."""
@@ -103,7 +128,7 @@ class RunBook:
             left = host.list_open_opportunities()
             for opportunity in left:
                 facts = structs.asdict(opportunity.snapshot())
-                self.folder.record_event("opportunity_left", self._engine.timeline.now, facts)
+                self.record_event("opportunity_left", self._engine.timeline.now, facts)
             if left:
                 held = sum(1 for one in left if one.held)
                 self.notes.append(f"{host.name}: {len(left)} opportunities were not finished at the end, {held} held")
@@ -162,18 +187,20 @@ class RunBook:
                 "all": total.to_dict(),
                 "strategies": {name: one.to_dict() for name, one in sorted(statistics.items())},
             }
+        said = None if error is None else f"{type(error).__name__}: {error}"
         try:
             self.folder.finish(
-                status,
-                facts=facts,
-                statistics=described,
-                environment=describe_environment(_version()),
-                error=None if error is None else f"{type(error).__name__}: {error}",
+                status, facts=facts, statistics=described, environment=describe_environment(_version()), error=said
             )
+            if self.log is not None:
+                self.log.end(status, counts, [*self.remarks, *self.notes], said)
         except RunFolderError as failure:
             if error is None:
                 raise
             error.add_note(str(failure))
+        finally:
+            if self.log is not None:
+                self.log.close()
         return RunResult(
             run_id=self.folder.run_id,
             run_folder=self.folder.path,
@@ -252,10 +279,10 @@ class Recorder:
         self._analyzer, self._broker = analyzer, broker
         self._analyze = analyzer.record_execution
         self._write = book.folder.record_execution
-        self.record_note = book.folder.record_event
+        self.record_note = book.record_event
         self._folder = book.folder
         self.record_marks = partial(analyzer.record_marks, broker=broker)
-        self.record_order = book.folder.record_order
+        self.record_order = book.record_order
 
     def record_execution(self, execution: Execution, before: Position, after: Position, known_ns: int) -> None:
         """Into the analyzer and the file."""

@@ -24,6 +24,7 @@ from tradecore.domain.instant import to_ns
 from tradecore.domain.instrument import Instrument
 from tradecore.runtime.adjustment_settings import AdjustmentSettings
 from tradecore.runtime.live_settings import HandoverSettings, RecordingSettings, VenueSettings
+from tradecore.runtime.run_log import LogLevel
 
 DELAYED_EVENT_TYPES: Final = ("bar", "trade_tick", "quote_tick", "depth")
 """What a [delays] table may name: imported market history; nothing else is delayed (EXECUTION 11)."""
@@ -39,7 +40,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     first, to the last event. seed: of every random draw, >= 0. batch_size: events per await; it changes no result.
     order_by: "delivery" (DESIGN 4), or "event" for the spec's literal order. on_error: what a strategy that raises
     ends: the run ("halt") or itself ("isolate"). runs_dir: folder of run folders, None: `runs` in the current folder.
-    trace: keep every callback in the run folder as well.
+    trace: keep every callback in the run folder as well. log_level: what run.log in the run folder has, from this level
+    on ("off": there is none); log_stderr: the same for stderr. How loud a run is makes it no other run.
 
     Of a live run: mode "live" is phases A to D. warmup: how far back from now history is replayed, "30d" or "12h"; or
     start says it. duration: how long it goes on, or end; without both until it is stopped. clock: the machine's
@@ -56,6 +58,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     on_error: Literal["halt", "isolate"] = "halt"
     runs_dir: str | None = None
     trace: bool = False
+    log_level: LogLevel = "info"
+    log_stderr: LogLevel = "off"
     warmup: str | None = None
     duration: str | None = None
     clock: Literal["system", "venue"] = "system"
@@ -164,9 +168,11 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def to_dict(self) -> dict[str, Any]:
         """The tables in JSON's types: numbers with a point that money depends on as strings, times as ISO 8601 UTC.
 
-        The same configuration gives the same dict, in the same order, on every machine.
+        The same configuration gives the same dict, in the same order, on every machine. What is logged is left out:
+        the run is the same.
         """
         plain: dict[str, Any] = msgspec.to_builtins(self.to_tables(), enc_hook=str)
+        del plain["run"]["log_level"], plain["run"]["log_stderr"]
         return plain
 
 

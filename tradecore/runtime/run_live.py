@@ -29,6 +29,7 @@ from tradecore.feeds.live_intake import LiveIntake
 from tradecore.feeds.spill_file import SpillFile
 from tradecore.runtime.handover_report import HANDOVER_FILE
 from tradecore.runtime.live_feeds import LiveFeeds
+from tradecore.runtime.live_log import LoggedSpillFile, connect_log
 from tradecore.runtime.live_plan import LivePlan, check_venues, live_plan_from_config
 from tradecore.runtime.live_run import LiveRun
 from tradecore.runtime.live_settings import HandoverSettings, RecordingSettings, VenueSettings
@@ -36,6 +37,7 @@ from tradecore.runtime.live_venues import OpenedVenues, open_venues
 from tradecore.runtime.recording import Recording
 from tradecore.runtime.run_assembly import RunAssembly, TellProgress, list_plan_instruments, open_plan_storage
 from tradecore.runtime.run_config import RunConfig
+from tradecore.runtime.run_log import LogLevel
 from tradecore.runtime.run_plan import Broker, plan_from_config, plan_from_objects
 from tradecore.runtime.run_recording import RECORDING_FOLDER, RunRecording
 from tradecore.runtime.run_result import RunResult
@@ -67,6 +69,8 @@ async def run_live(
     delays: Mapping[str, DelayLaw] | None = None,
     trace: bool = False,
     runs_dir: str | Path | None = None,
+    log_level: LogLevel | None = None,
+    logger: Any = None,
     progress: TellProgress | None = None,
     watch: Watch | None = None,
     scope: anyio.CancelScope | None = None,
@@ -81,9 +85,10 @@ async def run_live(
     Either `config` (a TOML file or a RunConfig of mode "live"), or objects, as for run_backtest; and besides:
     venues: by the suffix of their instruments' ids, {"BINANCE": BinanceVenue(...)}, or tables by name. warmup: how far
     back from now history is replayed ("30d", a timedelta, int nanoseconds), or start. handover: what may be lacking.
-    watch: called with the LiveRun before it starts; its gate, phases and feed states can be looked at at any time.
-    clock: the run's, the machine's by default. recorder: hears every arrival. recording: write all that is
-    received into the run folder, so that the run can be repeated. spill: where a full buffer goes.
+    log_level, logger: as for run_backtest. watch: called with the LiveRun before it starts; its gate, phases and feed
+    states can be looked at at any time. clock: the run's, the machine's by default. recorder: hears every arrival.
+    recording: write all that is received into the run folder, so that the run can be repeated. spill: where a full
+    buffer goes.
 
     Raises: ConfigError, VenueError in all its kinds, FeedError (StreamBroken, StreamConflict, SpillFailed,
     CatchUpTooSlow), StorageError, StrategyError.
@@ -92,14 +97,16 @@ async def run_live(
         given = [word for word, value in (("strategies", strategies), ("venues", venues)) if value]
         if given:
             raise TypeError(f"run_live takes a config or {' and '.join(given)}, not both")
-        live = _plan_config(config, overrides, runs_dir, storage)
+        checked = _check_config(config, overrides)
+        planned = plan_from_config(checked, runs_dir=runs_dir, storage=storage, log_level=log_level, logger=logger)
+        live = live_plan_from_config(checked, planned)
     else:
         check_venues(venues or {})
         plan = plan_from_objects(
             name=name, strategies=strategies, brokers=brokers or {}, broker_of=broker_of, instruments=instruments,
             storage=storage, start=start, end=None, seed=seed, batch_size=1_024, order_by="delivery",
             on_error=on_error, delays=delays or {}, trace=trace,
-            runs_folder=None if runs_dir is None else Path(runs_dir),
+            runs_folder=None if runs_dir is None else Path(runs_dir), log_level=log_level, logger=logger,
         )  # fmt: skip
         plan.description["run"]["mode"] = "live"
         live = LivePlan(
@@ -119,15 +126,13 @@ async def run_live(
         return await session.run(opened_storage, opened)
 
 
-def _plan_config(
-    config: str | Path | RunConfig, overrides: Sequence[str], runs_dir: str | Path | None, storage: Any
-) -> LivePlan:
+def _check_config(config: str | Path | RunConfig, overrides: Sequence[str]) -> RunConfig:
     from tradecore.runtime.config import check_config, load_config
 
     checked = check_config(config, overrides) if isinstance(config, RunConfig) else load_config(config, overrides)
     if checked.run.mode != "live":
         raise ConfigError(checked.source or "the configuration", ['[run] mode is "backtest"; use run_backtest'])
-    return live_plan_from_config(checked, plan_from_config(checked, runs_dir=runs_dir, storage=storage))
+    return checked
 
 
 def _to_end_ns(end: datetime | int | None) -> int | None:
@@ -202,11 +207,11 @@ class _Session:
         stop_ns: int,
         recording: Recording | None,
     ) -> LiveRun:
-        settings, clock = self._live.handover, opened.clock
+        settings, clock, log = self._live.handover, opened.clock, assembly.book.log
         buffer = LiveBuffer(
             clock,
             capacity=settings.buffer_events,
-            spill=self._spill,
+            spill=self._spill if log is None else LoggedSpillFile(self._spill, log),
             on_full=settings.on_full,
             recorder=self._recorder if recording is None else recording,
         )
@@ -237,6 +242,8 @@ class _Session:
         assembly.engine.order_gate = run.gate
         run.keep_report = partial(_keep_report, assembly, run)
         self._bus.subscribe(PhaseChanged, partial(_note_phase, assembly))
+        if log is not None:
+            connect_log(log, run)
         return run
 
     def _finish(self, assembly: RunAssembly, run: LiveRun, status: Any, error: BaseException | None) -> RunResult:
@@ -252,4 +259,4 @@ def _keep_report(assembly: RunAssembly, run: LiveRun) -> None:
 
 
 def _note_phase(assembly: RunAssembly, change: PhaseChanged) -> None:
-    assembly.book.folder.record_event("phase_began", change.ts_event, {"phase": change.phase.value}, flush=True)
+    assembly.book.record_event("phase_began", change.ts_event, {"phase": change.phase.value}, flush=True)

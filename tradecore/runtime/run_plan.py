@@ -22,6 +22,7 @@ from tradecore.domain.instrument import Instrument
 from tradecore.engine.participant import BrokerParticipant
 from tradecore.errors import ConfigError
 from tradecore.runtime.run_config import RunConfig
+from tradecore.runtime.run_log import LEVELS, LogLevel
 from tradecore.runtime.strategy_reference import create_strategy
 from tradecore.storage.market_data_storage import MarketDataStorage
 from tradecore.strategy.strategy import Strategy
@@ -42,7 +43,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     storage: a connected store, a URL to open, or None for strategies that bring their own feeds. recording: folder of
     a recording that is read instead. folder: where a relative URL begins. runs_folder: None keeps no files.
-    description: the configuration as run.json shows it.
+    log_level: of run.log, log_stderr: of the log on stderr; logger: takes the log as well (run_log.py). description:
+    the configuration as run.json shows it.
     """
 
     name: str
@@ -63,13 +65,22 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     adjustments: tuple[AccountAdjustment, ...] = ()
     trace: bool = False
     runs_folder: Path | None = None
+    log_level: str = "info"
+    log_stderr: str = "off"
+    logger: Any = None
     description: dict[str, Any] = {}
 
 
 def plan_from_config(
-    config: RunConfig, *, runs_dir: str | Path | None, storage: MarketDataStorage | str | None
+    config: RunConfig,
+    *,
+    runs_dir: str | Path | None,
+    storage: MarketDataStorage | str | None,
+    log_level: LogLevel | None = None,
+    logger: Any = None,
 ) -> RunPlan:
-    """The plan of a checked configuration; strategies are made here. runs_dir, storage: instead of what it says.
+    """The plan of a checked configuration; strategies are made here. runs_dir, storage, log_level: instead of what it
+    says.
 
     Raises: ConfigError.
     """
@@ -97,6 +108,9 @@ def plan_from_config(
         adjustments=tuple(table.to_event() for table in config.adjustments),
         trace=run.trace,
         runs_folder=config.runs_folder if runs_dir is None else Path(runs_dir),
+        log_level=log_level or run.log_level,
+        log_stderr=run.log_stderr,
+        logger=logger,
         description=config.to_dict(),
     )
 
@@ -120,10 +134,14 @@ def plan_from_objects(
     adjustments: Sequence[AccountAdjustment] = (),
     trace: bool,
     runs_folder: Path | None,
+    log_level: LogLevel | None = None,
+    logger: Any = None,
 ) -> RunPlan:
     """The plan of a run made in code. Raises: ConfigError with everything that does not fit together."""
     named = _name_strategies(strategies)
     mistakes = [*_check_words(order_by, on_error, delays, batch_size), *_check_brokers(named, brokers, broker_of)]
+    if log_level not in (None, *LEVELS):
+        mistakes.append(f"log_level is {log_level!r}; expected one of {', '.join(LEVELS)}")
     start_ns, end_ns = _to_instant(start), _to_instant(end)
     if start_ns is not None and end_ns is not None and start_ns >= end_ns:
         mistakes.append(f"start {format_ns(start_ns)} is not before end {format_ns(end_ns)}")
@@ -168,6 +186,8 @@ def plan_from_objects(
         adjustments=tuple(adjustments),
         trace=trace,
         runs_folder=runs_folder,
+        log_level=log_level or "info",
+        logger=logger,
         description=described,
     )
 
