@@ -12,7 +12,7 @@ The engine's own loop does the rest: brokers and strategies meet a live window e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import anyio
@@ -30,13 +30,18 @@ from tradecore.engine.trading_engine import TradingEngine
 from tradecore.feeds.live_bars import LiveBars
 from tradecore.feeds.live_buffer import LiveBuffer, OwnArrival
 from tradecore.feeds.live_intake import LiveIntake
-from tradecore.feeds.merge import Envelope, Lane, Window, rank_of, received_time
+from tradecore.feeds.merge import Envelope, Lane, Rank, Window, rank_of, received_time
 from tradecore.storage.market_data_storage import EVENT_CLASSES
 
 _series_of = attrgetter("series")
+_place_of = itemgetter(0)
 
 HearState = Callable[[FeedStateChanged], None]
 NoteClock = Callable[[str, int], None]
+
+
+_Made = tuple[tuple[int, int, Rank], Any]
+"""A delivery with its place: (ts_received, ts_event, rank)."""
 
 
 class _Route:
@@ -135,9 +140,11 @@ class LiveStage:
 
     # ---------------------------------------------------------------------------------------------------- what happens
 
-    async def drain(self) -> bool:
-        """Deliver a batch of what waits in the buffer; False when nothing does, and then nothing was awaited."""
-        arrivals = self._buffer.take(self._pace.limit)
+    async def drain(self, until_ns: int = NEVER) -> bool:
+        """Deliver a batch of what waits in the buffer and arrived by until_ns; False when nothing does, and then
+        nothing was awaited.
+        """
+        arrivals = self._buffer.take(self._pace.limit, until_ns)
         if not arrivals:
             return False
         self._pace.begin()
@@ -160,12 +167,21 @@ class LiveStage:
         await checkpoint()
         return True
 
+    async def end(self, ts: int) -> None:
+        """The run's end has come by the clock: deliver what arrived or is due by then, the end included."""
+        while not self._engine.is_ending and await self.drain(ts):
+            pass
+        if not self._engine.is_ending and self._engine.timeline.now < ts:
+            await self.pass_time(ts)
+
     async def idle(self, until_ns: int) -> None:
         """Nothing waits: do what the clock says is due, or wait for it, for an arrival, or to be woken."""
         now, due = self._clock.wall_ns(), min(self.next_due_ns, until_ns)
         if due <= now:
             await self.pass_time(min(now, until_ns))
             await checkpoint()
+        elif self._buffer.depth:  # it came after until_ns, which the stamps may be ahead of
+            await anyio.sleep(compute_wait_s(self._clock, due))
         elif due == NEVER:
             await self._buffer.wait()
         else:
@@ -202,7 +218,9 @@ class LiveStage:
     async def _tell_state(self, change: FeedStateChanged) -> None:
         now = self._engine.timeline.now
         if change.ts > now:
-            await self._run_window([], [], change.ts)
+            made: list[Any] = []
+            self._close_bars(change.ts, made)
+            await self._run_window(made, [], change.ts + 1)
         else:
             change = msgspec.structs.replace(change, ts=now)
         self._hear_state(change)
@@ -264,56 +282,64 @@ class LiveStage:
                 self._close_bars(ts - 1, deliveries)
             cls = type(event)
             if cls is OwnArrival:
-                self._route_own(event, deliveries, taken)
-                continue
-            route = routes[cls][event.series]
-            if route.makers:
-                self._make_bars(route, event, deliveries)
+                route, addressed = self._address_own(event)
+            else:
+                route = routes[cls][event.series]
+                is_plain = route.lane is None or route.lane.rank is not None
+                addressed = event if is_plain else route.address(event, event.ts_event, ts)
             if route.lane is not None:
-                addressed = event if route.lane.rank is not None else route.address(event, event.ts_event, ts)
-                deliveries.append(addressed)
                 if not route.taken:
                     taken.append(route)
                 route.taken.append(addressed)
+            if route.makers or self._bars_due_ns == ts:
+                self._complete_instant(route, event, addressed, deliveries)
+            elif route.lane is not None:
+                deliveries.append(addressed)
         return deliveries
 
-    def _route_own(self, arrival: OwnArrival, deliveries: list[Any], taken: list[_Route]) -> None:
+    def _address_own(self, arrival: OwnArrival) -> tuple[_Route, Any]:
         route = self._own[arrival.feed]
         event = arrival.event
         if getattr(event, "ts_received", None) != arrival.ts_received and type(event) in self._routes:
             event = msgspec.structs.replace(event, ts_received=arrival.ts_received)
-        addressed = route.address(event, arrival.ts_event, arrival.ts_received)
-        deliveries.append(addressed)
-        if not route.taken:
-            taken.append(route)
-        route.taken.append(addressed)
+        return route, route.address(event, arrival.ts_event, arrival.ts_received)
 
     # -------------------------------------------------------------------------------------------------- bars of the run
 
-    def _make_bars(self, route: _Route, part: Any, deliveries: list[Any]) -> None:
-        """Bars that this part closes come before it, at its instant."""
+    def _complete_instant(self, route: _Route, part: Any, addressed: Any, deliveries: list[Any]) -> None:
+        """An arrival, the bars that it closes, and those that are over at its very instant, in the total order."""
+        made = [] if route.lane is None else [_place(addressed, route.lane)]
         for maker in route.makers:
-            self._hand_out(maker, maker.bars.take(part), deliveries)
+            self._hand_out(maker, maker.bars.take(part), made)
         self._note_bars_due()
+        self._close_bars(part.ts_received, deliveries, made)
 
-    def _close_bars(self, ts: int, deliveries: list[Any]) -> None:
-        """Bars that are over by an instant although nothing came after them, in order of their being known."""
-        made: list[Any] = []
-        for maker in self._makers:
-            self._hand_out(maker, maker.bars.pass_time(ts), made)
-        made.sort(key=received_time)
-        deliveries += made
-        self._note_bars_due()
+    def _close_bars(self, ts: int, deliveries: list[Any], made: list[_Made] | None = None) -> None:
+        """Bars that are over by an instant although nothing came after them, and `made`, in the total order."""
+        made = [] if made is None else made
+        if self._bars_due_ns <= ts:
+            for maker in self._makers:
+                self._hand_out(maker, maker.bars.pass_time(ts), made)
+            self._note_bars_due()
+        if len(made) > 1:
+            made.sort(key=_place_of)
+        deliveries += [addressed for _, addressed in made]
 
-    def _hand_out(self, maker: _Maker, bars: list[Bar], deliveries: list[Any]) -> None:
-        if maker.route.lane is None:
+    def _hand_out(self, maker: _Maker, bars: list[Bar], made: list[_Made]) -> None:
+        lane = maker.route.lane
+        if lane is None:
             return
         now = self._engine.timeline.now
         for bar in bars:
             known = max(bar.ts_received, now + 1)
             received = bar if known == bar.ts_received else msgspec.structs.replace(bar, ts_received=known)
-            deliveries.append(maker.route.address(received, bar.ts_event, known))
+            made.append(_place(maker.route.address(received, bar.ts_event, known), lane))
 
     def _note_bars_due(self) -> None:
         dues = [due for maker in self._makers if (due := maker.bars.due_ns) is not None]
         self._bars_due_ns = min(dues, default=NEVER)
+
+
+def _place(addressed: Any, lane: Lane) -> _Made:
+    rank = addressed.rank if lane.rank is None else lane.rank
+    return (addressed.ts_received, addressed.ts_event, rank), addressed

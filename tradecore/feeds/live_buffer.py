@@ -21,7 +21,7 @@ import msgspec
 
 from tradecore.domain.clock import Clock
 from tradecore.domain.feed_state import FeedState, FeedStateChanged
-from tradecore.domain.instant import format_ns
+from tradecore.domain.instant import MAX_NS, format_ns
 from tradecore.domain.stream import Stream
 from tradecore.errors import FeedError, SpillFailed
 from tradecore.feeds.identity_join import Question
@@ -262,13 +262,17 @@ class LiveBuffer:
                 self._is_awaited = False
         return batch
 
-    def take(self, limit: int) -> list[Any]:
-        """What `next_batch` gives, without waiting: [] when nothing waits."""
+    def take(self, limit: int, until_ns: int = MAX_NS) -> list[Any]:
+        """What `next_batch` gives, without waiting: [] when nothing waits that arrived by until_ns."""
         if not self._head and self._is_spilling:
             self._refill_head()
         head = self._head
         if not head:
             return []
+        if arrived_ns(head[min(limit, len(head)) - 1]) > until_ns:
+            limit = bisect_right(head, until_ns, key=arrived_ns)
+            if not limit:
+                return []
         self.lag_max_ns = max(self.lag_max_ns, self.lag_ns)
         self.depth_max = max(self.depth_max, self.depth)
         if len(head) <= limit:

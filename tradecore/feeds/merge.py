@@ -188,6 +188,7 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
             loads.append((lane, new))
         if lane.is_coincident and not lane.carried:
             due = new
+            in_step &= not lane.by_arrival  # bars made of arrivals are received with them, and happened before
         else:
             due = lane.carried + new
             due.sort(key=event_time)

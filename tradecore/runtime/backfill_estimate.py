@@ -21,6 +21,9 @@ from tradecore.venues.market_data_venue import MarketDataVenue
 if TYPE_CHECKING:
     from tradecore.runtime.live_run import LiveRun
 
+SPAN_NS: Final = SECOND_NS
+"""Shortest stretch that a density is taken from: a burst of trades in one millisecond says nothing about a month."""
+
 PAGE_S: Final = 0.25
 """Seconds per page where none was fetched: a round trip over the Internet, and the venue's limits on requests."""
 
@@ -46,21 +49,27 @@ async def check_backfill(run: LiveRun) -> None:
 
 
 async def estimate_backfill(run: LiveRun, stream: Stream, venue: MarketDataVenue) -> Estimate:
-    """By step for bars, by ids where store and live both have one, else by the density of one page."""
+    """By step for bars, by ids where they are known at both ends, else by the density of one page."""
     info = run.feeds.used.get(Series(stream.kind, stream.name))
     first_ns = run.start_ns if info is None else max(info.last_ns, run.start_ns)
     end_ns = run.replay_end_ns or first_ns
     bar_type = stream.bar_type
     if bar_type is not None:
         return Estimate(max(end_ns - first_ns, 0) // max(bar_type.step_ns, 1))
-    newest = run.buffer.first_events.get(stream)
-    if info is not None and newest is not None:
-        known = await run.feeds.load_newest(info)
-        first_id = None if known is None else venue.identity(stream, known)
-        last_id = venue.identity(stream, newest)
-        if first_id is not None and last_id is not None:
-            return Estimate(max(last_id - first_id, 0))
+    if info is not None:
+        rows = _count_ids(run, venue, stream, await run.feeds.load_newest(info))
+        if rows is not None:
+            return Estimate(rows)
     return await _estimate_by_page(run, venue, stream, first_ns, end_ns)
+
+
+def _count_ids(run: LiveRun, venue: MarketDataVenue, stream: Stream, first: Any) -> int | None:
+    """Ids from an event to the first live one; None where either is not known, or has none."""
+    newest = run.buffer.first_events.get(stream)
+    if first is None or newest is None:
+        return None
+    first_id, last_id = venue.identity(stream, first), venue.identity(stream, newest)
+    return None if first_id is None or last_id is None else max(last_id - first_id, 0)
 
 
 async def _estimate_by_page(
@@ -77,7 +86,10 @@ async def _estimate_by_page(
     took_s = (run.clock.monotonic_ns() - began_ns) / SECOND_NS
     if page is None or len(page) < venue.history_kind(stream).page_rows:
         return Estimate(0 if page is None else len(page), took_s)
-    span_ns = max(page[-1].ts_event - page[0].ts_event, 1)
+    rows = _count_ids(run, venue, stream, page[0])
+    if rows is not None:
+        return Estimate(rows, took_s)
+    span_ns = max(page[-1].ts_event - page[0].ts_event, SPAN_NS)
     return Estimate(len(page) * (end_ns - first_ns) // span_ns, took_s)
 
 

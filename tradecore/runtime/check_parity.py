@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from tradecore.domain.delay_law import DelayLaw
 from tradecore.errors import RecordingUnreadable
 from tradecore.runtime.live_settings import HandoverSettings
 from tradecore.runtime.parity import Parity, compare_runs
@@ -31,13 +32,14 @@ async def check_parity(
     brokers: Mapping[str, Broker] | None = None,
     broker_of: Mapping[str, str] | None = None,
     handover: HandoverSettings | None = None,
+    delays: Mapping[str, DelayLaw] | None = None,
     seed: int = 0,
     keep_in: Path | None = None,
 ) -> Parity:
     """Whether a replay of the recording gives the callbacks, orders and executions that the live run left.
 
-    live: its run folder. strategies, brokers, broker_of, handover, seed: as they were given to run_live, for a run that
-    was made in code; strategy objects must be new. keep_in: a folder for the replay's own run folder.
+    live: its run folder. strategies, brokers, broker_of, handover, delays, seed: as they were given to run_live, for a
+    run that was made in code; strategy objects must be new. keep_in: a folder for the replay's own run folder.
     Raises: RecordingUnreadable, ConfigError, StrategyError, and what else a run raises.
     """
     live = Path(live)
@@ -48,7 +50,7 @@ async def check_parity(
             plan = plan_from_objects(
                 name="replay", strategies=strategies, brokers=brokers or {}, broker_of=broker_of, instruments=(),
                 storage=None, start=None, end=None, seed=seed, batch_size=1_024, order_by="delivery", on_error="halt",
-                delays={}, trace=True, runs_folder=folder,
+                delays=delays or {}, trace=True, runs_folder=folder,
             )  # fmt: skip
             settings = handover or HandoverSettings()
         else:
@@ -83,4 +85,4 @@ def _plan_from_recording(session: RecordedSession, folder: Path) -> tuple[RunPla
         )
     config = decode_config(encoded)
     plan = plan_from_config(config, runs_dir=folder, storage="memory:")
-    return msgspec.structs.replace(plan, trace=True, bundled=()), config.handover
+    return msgspec.structs.replace(plan, trace=True, bundled=(), log_stderr="off"), config.handover

@@ -106,7 +106,10 @@ class LiveRun:
                         if self.engine.is_ending:
                             break
                     else:
-                        await trade_live(self)
+                        if self.is_over:
+                            self.notes.append("the run's end came before it was live")
+                        else:
+                            await trade_live(self)
                     tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             raise find_first(group) from None

@@ -24,7 +24,7 @@ async def drain(run: LiveRun) -> None:
     began_ns = run.clock.monotonic_ns()
     look = run.look_for_questions
     while not run.is_over:
-        if await run.stage.drain():
+        if await run.stage.drain(run.stop_ns):
             look()
             _check_time(run, began_ns)
         elif run.is_settled:

@@ -22,7 +22,9 @@ async def trade_live(run: LiveRun) -> None:
     run.keep_report()
     stage, look = run.stage, run.look_for_questions
     while not run.is_over:
-        if await stage.drain():
+        if await stage.drain(run.stop_ns):
             look()
         else:
             await stage.idle(run.stop_ns)
+    if not run.engine.is_ending:
+        await stage.end(run.stop_ns)

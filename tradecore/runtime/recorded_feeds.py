@@ -15,7 +15,7 @@ from tradecore.domain.bar_type import BarType
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.stream import Stream
 from tradecore.domain.trading_session import parse_session
-from tradecore.errors import DataMissing, InvalidName
+from tradecore.errors import InvalidName
 from tradecore.feeds.event_feed import BaseFeed
 from tradecore.feeds.live_bars import LiveBars
 from tradecore.feeds.series_key import SeriesKey
@@ -36,7 +36,10 @@ class RecordedFeeds:
         self._known: dict[Series, SeriesInfo] | None = None
 
     async def open_feed(self, kind: str, name: str, source: str | None, after_ns: int | None) -> Any:
-        """A feed of a stream; the queue leaves out what is not after `after_ns`. Raises: DataMissing."""
+        """A feed of a stream; the queue leaves out what is not after `after_ns`.
+
+        Raises: DataMissing for one that was not recorded.
+        """
         del after_ns
         stream = Stream(kind, name)
         parts = self._find_parts(stream, source)
@@ -44,9 +47,8 @@ class RecordedFeeds:
             self._known = self.session.describe_series()
         feed = self.session.open_feed(parts)
         series = Series(parts.kind, parts.name)
-        if series not in self._known:
-            raise DataMissing(f"{self.session.folder} recorded {parts}, but nothing came of it")
-        self.used[series] = self._known[series]
+        if series in self._known:  # else it was silent, as it was live
+            self.used[series] = self._known[series]
         if parts == stream:
             return feed
         bar_type = BarType.parse(name)
@@ -54,11 +56,12 @@ class RecordedFeeds:
         session = parse_session(instrument.session) if instrument is not None else None
         maker = LiveBars(
             bar_type,
+            empty=self.session.facts.get("empty", "skip"),
             session=session,
-            start_ns=self.session.first_ns,
+            start_ns=self.session.complete_from_ns,
             close_grace_ns=int(self.session.facts.get("close_grace_ns", 0)),
         )
-        return RecordedBars(feed, maker)
+        return RecordedBars(feed, maker, self.session.last_ns)
 
     def _find_parts(self, stream: Stream, source: str | None) -> Stream:
         """The stream of which this one is made: itself, unless the run makes it. Raises: InvalidName."""
@@ -76,26 +79,35 @@ class RecordedFeeds:
 
 
 class RecordedBars(BaseFeed):
-    """Bars made of recorded parts: closed by the next part or, as live, at their end, whichever was first."""
+    """Bars made of recorded parts: closed by the next part or, as live, by time, whichever was first.
+
+    end_ns: up to which time passed in the recorded session. A bar that was still open then is none.
+    """
 
     by_arrival = True
     is_trusted = True
     made_by_run = True
 
-    def __init__(self, parts: RecordedFeed, maker: LiveBars) -> None:
+    def __init__(self, parts: RecordedFeed, maker: LiveBars, end_ns: int | None) -> None:
         super().__init__(f"recorded bar {maker.bar_type}", ["bar"])
         self.maker = maker
         self.series_key = SeriesKey.of("bar", maker.bar_type.name)
         self._parts = parts
+        self._end_ns = end_ns
         self._made: list[Bar] = []
 
     async def next_batch(self, limit: int) -> list[Any]:
-        """At least one bar; [] at the end. A bar that was still open there is none."""
+        """At least one bar; [] at the end."""
+        maker = self.maker
         while not self._made and not self._finished:
             parts = await self._parts.next_batch(_PARTS_BATCH)
-            self._finished = not parts
-            take = self.maker.take
-            self._made = [bar for part in parts for bar in take(part)]
+            for part in parts:
+                # What came after its bar was closed by time comes too late here too.
+                self._made += maker.pass_time(part.ts_received - 1)
+                self._made += maker.take(part)
+            if not parts:
+                self._finished = True
+                self._made = [] if self._end_ns is None else maker.pass_time(self._end_ns)
         batch, self._made = self._made[:limit], self._made[limit:]
         return batch
 

@@ -28,7 +28,7 @@ from tradecore.feeds.identity_join import IdentityJoin
 from tradecore.feeds.join import StreamJoin
 from tradecore.feeds.live_buffer import HistoryAnswer
 from tradecore.feeds.live_intake import LiveIntake
-from tradecore.feeds.proof import JoinPolicy
+from tradecore.feeds.proof import SETTLE_NS, JoinPolicy
 from tradecore.feeds.series_key import SeriesKey
 from tradecore.feeds.state_join import StateJoin
 from tradecore.runtime.recording import (
@@ -43,9 +43,6 @@ from tradecore.runtime.recording import (
 from tradecore.storage.market_data_storage import EVENT_CLASSES, MarketDataStorage, MarketEvent, Series, SeriesInfo
 
 _MARKET_CLASSES: Final = frozenset(EVENT_CLASSES.values())
-
-_POLICY: Final = JoinPolicy(on_broken="allow", on_conflict="warn")
-"""A replay shows what there was; whether it may be traded on was for the live run to say."""
 
 
 class RecordedSession(msgspec.Struct, frozen=True):
@@ -94,21 +91,49 @@ class RecordedSession(msgspec.Struct, frozen=True):
         first: str | None = self.facts.get("first")
         return None if first is None else parse_ns(first)
 
+    @property
+    def last_ns(self) -> int | None:
+        """Up to when something is known of it: its run's end, else its last arrival; int nanoseconds."""
+        marks = self.load_marks()
+        last: str | None = self.facts.get("last")
+        known = [mark.ts for mark in marks[-1:]] + ([] if last is None else [parse_ns(last)])
+        return max(known, default=None)
+
+    @property
+    def complete_from_ns(self) -> int | None:
+        """From when on no event is lacking in it: the start of its run, if that had no history of its own to replay."""
+        start_ns: int | None = self.facts.get("start_ns")
+        return start_ns if start_ns is not None and self.history_path is None else self.first_ns
+
+    @property
+    def _policy(self) -> JoinPolicy:
+        """A replay shows what there was; whether it may be traded on was for the live run to say."""
+        return JoinPolicy(
+            on_broken="allow",
+            on_conflict="warn",
+            empty=self.facts.get("empty", "skip"),
+            settle_ns=int(self.facts.get("settle_ns", SETTLE_NS)),
+        )
+
+    def list_given_up(self, stream: Stream) -> list[int]:
+        """After how many arrivals the live run declared a hole of this stream, one by one."""
+        return [mark.at for mark in self.load_marks() if mark.what == "give_up" and mark.detail == str(stream)]
+
     def make_join(self, stream: Stream) -> StreamJoin:
         """A join such as the live stream had. Raises: DataMissing."""
-        if not stream.has_identity:
-            return StateJoin(str(stream))
         found = next((one for one in self.streams if stream in (one.stream, one.source)), None)
         if found is None:
             listed = ", ".join(str(one.stream) for one in self.streams) or "nothing"
             raise DataMissing(f"{self.folder} recorded {listed}; not {stream}")
+        if not stream.has_identity:
+            return StateJoin(str(stream))
         step = found.step if stream == found.stream else 1
         identify = partial(identify_event, stream)
-        return IdentityJoin(str(stream), identify, step=step, policy=_POLICY, has_history=found.has_history)
+        return IdentityJoin(str(stream), identify, step=step, policy=self._policy, has_history=found.has_history)
 
     def open_feed(self, stream: Stream) -> RecordedFeed:
         """A feed of one recorded stream. Raises: DataMissing."""
-        return RecordedFeed(self, stream, self.make_join(stream))
+        return RecordedFeed(self, stream, self.make_join(stream), given_up=self.list_given_up(stream))
 
     def describe_series(self) -> dict[Series, SeriesInfo]:
         """Of each recorded series of events the rows that arrived, with first and last event time; one pass.
@@ -149,13 +174,16 @@ def load_session(folder: Path) -> RecordedSession:
 class RecordedFeed(BaseFeed):
     """One stream of a session in order of arrival, each event once, as a live strategy had it.
 
-    What history brought for a hole stands where it was received. `join` has the counts, and what is missing.
+    What history brought for a hole stands where it was received. `join` has the counts, and what is missing. given_up:
+    after how many arrivals the live run declared a hole, in order: what came of it later was left out.
     """
 
     by_arrival = True
     is_trusted = True
 
-    def __init__(self, session: RecordedSession, stream: Stream, join: StreamJoin) -> None:
+    def __init__(
+        self, session: RecordedSession, stream: Stream, join: StreamJoin, *, given_up: Sequence[int] = ()
+    ) -> None:
         super().__init__(f"recorded {stream}", [stream.kind])
         self.stream = stream
         self.series_key = SeriesKey.of(stream.kind, stream.name)
@@ -164,6 +192,7 @@ class RecordedFeed(BaseFeed):
         self._reader: ArrivalLogReader | None = None
         self._intake = LiveIntake()
         self._intake.add(stream, join)
+        self._given_up = list(given_up)
         self._held: list[Any] = []
 
     async def next_batch(self, limit: int) -> list[Any]:
@@ -188,7 +217,14 @@ class RecordedFeed(BaseFeed):
             self._finished = True
             self._reader.close()
             return
-        given = self._intake.admit(block.arrivals)
+        given: list[Any] = []
+        begin = 0
+        while self._given_up and self._given_up[0] < block.first + len(block.arrivals):
+            end = self._given_up.pop(0) + 1 - block.first  # arrivals are numbered from 1
+            given += self._intake.admit(block.arrivals[begin:end])
+            self._intake.give_up(self.stream)
+            begin = end
+        given += self._intake.admit(block.arrivals[begin:] if begin else block.arrivals)
         self._held = [event for event in given if type(event) in _MARKET_CLASSES]
 
 

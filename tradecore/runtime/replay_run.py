@@ -16,6 +16,7 @@ import msgspec
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
+from tradecore.domain.instant import MAX_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.phase import Phase
 from tradecore.domain.stream import Stream
@@ -164,8 +165,9 @@ class RecordedBuffer(LiveBuffer):
         self._reader = ArrivalLogReader(session.log_path)
         self._waiting: list[Any] = []
 
-    def take(self, limit: int) -> list[Any]:
+    def take(self, limit: int, until_ns: int = MAX_NS) -> list[Any]:
         """The next arrivals, as many as are allowed; [] where there are none."""
+        del until_ns  # what came after the end was not read, so the marks do not allow it
         if self.allowed is not None:
             limit = min(limit, self.allowed - self._read)
         if limit <= 0:

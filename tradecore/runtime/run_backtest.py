@@ -142,6 +142,11 @@ async def _run(plan: RunPlan, progress: TellProgress | None, scope: anyio.Cancel
         filled = await _load_bundled(plan, storage, instruments)
         run = RunAssembly(plan, instruments, progress, bus)
         feeds = _open_feeds(run, storage, instruments, session)
+        if session is not None and session.history_path is not None:
+            run.book.notes.append(
+                f"the recorded run first replayed {session.facts.get('history', 0):,} rows of history, which this one "
+                "leaves out; tradecore verify RUN --parity repeats all of it"
+            )
         if plan.bundled and storage is not None:
             run.book.notes.append(f"bundled daily bars: {_bundled_note()}")
             run.book.remarks += filled

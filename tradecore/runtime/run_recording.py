@@ -80,6 +80,8 @@ class RunRecording:
             "start_ns": run.start_ns,
             "replay_end_ns": run.replay_end_ns,
             "close_grace_ns": run.settings.close_grace_ns,
+            "settle_ns": run.settings.join_policy.settle_ns,
+            "empty": run.settings.empty,
             "config": self._config,
         }
 
