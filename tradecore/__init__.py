@@ -17,6 +17,7 @@ from tradecore.domain.feed_state import FeedState, FeedStateChanged
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSide, OrderType, TimeInForce
 from tradecore.domain.order_events import (
+    GroupClosing,
     OrderUpdated,
     PositionChanged,
     PositionClosed,
@@ -119,6 +120,7 @@ __all__ = [
     "FeedState",
     "FeedStateChanged",
     "FixedCommission",
+    "GroupClosing",
     "HandoverSettings",
     "Instrument",
     "Latency",

@@ -54,6 +54,27 @@ async def test_market_events_of_an_instant_come_before_the_commands_due_then() -
     assert not limit.pending_cancel
 
 
+async def test_the_lines_that_a_command_changed_say_when_it_was_decided() -> None:
+    """Submitted at 100 and updated then: done at 120. At 130 an update that no account could pay, refused at 150, and a
+    cancel, done at 160. A cancel at 155 comes too late at 185.
+    """
+    desk = make_broker_desk(QUOTES, latency=latency(update=20, cancel=30))
+    desk.play(quote(100, 99.98, 100.02))
+    order = await desk.submit(Order.limit(ID, 5, "99"))
+    await desk.update(order, price=Decimal(98))
+    desk.advance(130 * MS)
+    await desk.update(order, quantity=Decimal(10**9))
+    await desk.cancel(order)
+    desk.advance(155 * MS)
+    await desk.cancel(order)
+    desk.advance(200 * MS)
+    told = [(line.state.name, line.ts_event // MS, line.ts_command // MS) for line, _ in desk.recorder.orders]
+    assert told == [
+        ("ACCEPTED", 100, 0), ("ACCEPTED", 120, 100), ("ACCEPTED", 150, 130), ("CANCELLED", 160, 130),
+        ("CANCELLED", 185, 155),
+    ]  # fmt: skip
+
+
 async def test_a_cancel_that_is_faster_than_its_submit_waits_for_it() -> None:
     desk = make_broker_desk(QUOTES, latency=latency(submit=50, cancel=1))
     desk.play(quote(100, 99.98, 100.02))

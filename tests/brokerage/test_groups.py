@@ -10,6 +10,7 @@ import pytest
 from tradecore.brokerage.settings import Latency
 from tradecore.domain.delay_law import ConstantDelay
 from tradecore.domain.order import Order, OrderSnapshot, TimeInForce
+from tradecore.domain.order_events import GroupClosing
 from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import Contingency, OrderRole
@@ -247,6 +248,8 @@ def test_what_both_legs_executed_while_the_cancel_was_on_its_way_is_closed() -> 
     20 were sold where 10 should have been: 10 are bought back, and the group says so.
     """
     stage = make_stage(latency=delayed())
+    told: list[GroupClosing] = []
+    stage.bus.subscribe(GroupClosing, told.append)
     group = stage.submit_group(OrderGroup.oco(make_pair()))
     stage.play(quote(0.6, 100), quote(1, 101), quote(1.7, 98.9))
     stage.advance(at(9))
@@ -255,6 +258,52 @@ def test_what_both_legs_executed_while_the_cancel_was_on_its_way_is_closed() -> 
     assert closing.side.name == "BUY"
     assert held(stage) == -10
     assert group.problem == "more executed than it should: 10 are closed"
+    # The stop's execution at 1.7 is heard at 2.2, and answered there.
+    reason = "more executed than it should: 10 are closed"
+    assert told == [GroupClosing("s", "sim", "s-g1", closing.order_id, ID, Decimal(10), reason, at(2.2))]
+
+
+@both
+def test_what_a_sibling_did_is_the_reason_of_the_other(contingency: str) -> None:
+    """On the handle and on the line of the record, in the words of a person."""
+    stage = make_stage(contingency)
+    bracket = stage.submit_group(make_bracket())
+    stage.play(quote(1, 99.98, 10), quote(2, 101.5))
+    assert states(bracket) == ["FILLED", "FILLED", "CANCELLED"]
+    assert bracket.exits[1].reason == "its sibling s-2 executed"
+    pair = stage.submit_group(OrderGroup.oco(make_pair()))
+    stage.play(quote(3, 98.9))
+    cancelled = next(order for order in pair.exits if order.state is OrderState.CANCELLED)
+    done = next(order for order in pair.exits if order is not cancelled)
+    assert cancelled.reason == f"its sibling {done.order_id} executed"
+    ends = [line for line in stage.lines if line.state is OrderState.CANCELLED]
+    assert [line.reason for line in ends] == [bracket.exits[1].reason, cancelled.reason]
+
+
+@both
+def test_an_entry_that_goes_with_its_exits_says_so(contingency: str) -> None:
+    stage = make_stage(contingency)
+    group = stage.submit_group(make_bracket())
+    stage.play(quote(1, 99.98, 4), quote(2, 101.5, 4))  # 4 in, 4 out with a gain
+    assert group.orders[0].reason == "its exits have left what it had executed"
+
+
+def test_a_cancel_of_the_strategy_itself_has_no_reason() -> None:
+    stage = make_stage()
+    order = stage.submit(Order.limit(ID, 1, 90))
+    stage.cancel(order)
+    assert (order.state, order.reason) == (OrderState.CANCELLED, None)
+
+
+def test_a_reason_waits_for_the_end_of_a_cancel_on_its_way() -> None:
+    """A cancel that comes too late leaves no reason of its siblings on an order that executed."""
+    stage = make_stage(latency=delayed())
+    group = stage.submit_group(OrderGroup.oco(make_pair()))
+    stage.play(quote(0.6, 100), quote(1, 101), quote(1.7, 98.9))
+    stage.advance(at(9))
+    reasons = [line.reason for line in stage.lines if line.order_id == group.orders[1].order_id]
+    assert reasons[-1] == "cannot cancel: the order is FILLED"
+    assert set(reasons[:-1]) == {None}
 
 
 # ------------------------------------------------------------------------------------------------- cancels and updates

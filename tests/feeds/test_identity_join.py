@@ -297,6 +297,18 @@ def test_holes_shrink_split_and_close() -> None:
     assert [(hole.first, hole.last) for hole in seen.holes] == [(2, 2), (8, 8)]
 
 
+def test_a_hole_before_the_first_event_ends_with_that_event() -> None:
+    """Live begins with 10; 7 comes late. The start is given up, and 8 and 9 are still asked for: up to 10's time."""
+    join = make_join(on_broken="allow")
+    assert [join.take_live(trade(number)) for number in (10, 7)] == [True, True]
+    join.give_up(oldest_only=True)
+    question = join.question
+    assert question is not None
+    assert (question.from_id, question.to_id) == (7, 10)
+    assert (question.start_ns, question.end_ns) == (trade(7).ts_event, trade(10).ts_event)
+    assert ids(join.take_answer(trades(7, 8, 9, 10), question, as_of_ns=0)) == [8, 9]
+
+
 def test_a_page_says_nothing_of_what_lies_before_it() -> None:
     """3 is missing; of the answer's first page 6 is still to come live. It is lost, 7 and 8 come: 6 is a hole then.
 

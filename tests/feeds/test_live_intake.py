@@ -5,8 +5,10 @@ from typing import Any
 import anyio
 import pytest
 
+from tradecore.domain.bar import Bar
+from tradecore.domain.event import FLAT
 from tradecore.domain.feed_state import FeedState, FeedStateChanged
-from tradecore.domain.instant import SECOND_NS
+from tradecore.domain.instant import MINUTE_NS, SECOND_NS
 from tradecore.domain.stream import Stream
 from tradecore.errors import FeedError, StreamBroken
 from tradecore.feeds.history_questions import HistoryQuestions, Patience
@@ -15,7 +17,7 @@ from tradecore.feeds.live_buffer import LiveBuffer
 from tradecore.feeds.live_intake import LiveIntake
 from tradecore.feeds.own_join import OwnJoin
 from tradecore.feeds.proof import JoinPolicy, Proof, Verdict
-from tradecore.testing.builders import make_quote_tick, make_trade_tick
+from tradecore.testing.builders import make_bar, make_quote_tick, make_trade_tick
 from tradecore.testing.object_venue import ObjectVenue
 from tradecore.testing.virtual_run import running_clock
 
@@ -156,6 +158,24 @@ async def test_a_hole_is_asked_about_and_what_comes_is_received_now() -> None:
     assert words == [5, FeedState.GAP, 3, 4, FeedState.RECOVERED]
     assert scene.venue.requests == [(TRADES, 2 * SECOND_NS, 6 * SECOND_NS, 2)]
     assert questions.asked == 1
+
+
+async def test_a_flat_bar_that_an_answer_makes_is_received_with_the_answer() -> None:
+    """Minute 2 is missing, and history confirms that nothing happened: its flat bar has no stamp of its own."""
+    minutes = Stream("bar", "TEST.SIM 1m last")
+    venue, buffer, intake = ObjectVenue(running_clock(), [minutes]), LiveBuffer(running_clock()), LiveIntake()
+    join = make_join(minutes, venue, JoinPolicy(empty="flat", settle_ns=0))
+    first, third = make_bar(MINUTE_NS), make_bar(3 * MINUTE_NS)
+    join.take_stored([first])
+    intake.add(minutes, join)
+    buffer.put(minutes, make_bar(3 * MINUTE_NS, received=buffer.stamp()))
+    assert [bar.ts_event for bar in intake.admit(buffer.take(9)) if type(bar) is Bar] == [3 * MINUTE_NS]
+    question = intake.questions[minutes]
+    before_ns = buffer.stamp()
+    buffer.put_answer(minutes, question, [first, third], as_of_ns=10 * MINUTE_NS)
+    (flat,) = (bar for bar in intake.admit(buffer.take(9)) if type(bar) is Bar)
+    assert (flat.ts_event, flat.flags) == (2 * MINUTE_NS, FLAT)
+    assert before_ns < flat.ts_received < buffer.stamp()
 
 
 async def test_a_hole_that_closes_by_itself_is_not_asked_about() -> None:

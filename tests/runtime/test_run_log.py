@@ -135,6 +135,30 @@ async def test_a_broken_margin_is_an_error_in_the_log(tmp_path: Path) -> None:
     assert (broken["level"], broken["broker"], broken["on_breach"]) == ("error", "sim", "halt")
 
 
+async def test_what_a_group_executed_too_much_stands_in_the_events_and_in_the_log(tmp_path: Path) -> None:
+    """Reports take a minute. Both legs of an OCO at 101 and 99 sell 1 in a bar from 98 to 102: 1 is bought back."""
+
+    def act(strategy: tc.Strategy, count: int) -> None:
+        if count == 1:
+            legs = [tc.Order.limit(IBM, -1, 101), tc.Order.stop(IBM, -1, 99)]
+            strategy.submit_group(tc.OrderGroup.oco(legs))
+
+    slow = tc.Latency(report=tc.ConstantDelay(ms=60_000))
+    broker = tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000)}, latency=slow)
+    wide = [100.0, 100.0, 102.5, 97.5, 100.0, 100.0, 100.0, 100.0, 100.0]
+    result = await run(act, runs_dir=tmp_path, brokers={"sim": broker}, closes=wide)
+    assert result.run_folder is not None
+    [line] = [json.loads(one) for one in (result.run_folder / "events.jsonl").read_text().splitlines()]
+    told = {name: line[name] for name in ("kind", "strategy", "broker", "group_id", "quantity", "order_id")}
+    assert told == {
+        "kind": "group_closing", "strategy": "Script", "broker": "sim", "group_id": "Script-g1", "quantity": "1",
+        "order_id": "Script-3",
+    }  # fmt: skip
+    assert line["reason"] == "more executed than it should: 1 are closed"
+    [said] = find(read(result.run_folder), "group_closing")
+    assert (said["level"], said["reason"]) == ("warning", line["reason"])
+
+
 async def test_the_same_run_logs_the_same_bytes(tmp_path: Path) -> None:
     """Its times are the run's, not the machine's."""
     one = await run(buy_too_much, runs_dir=tmp_path / "a")

@@ -353,7 +353,7 @@ def make_order() -> Callable[..., dict[str, Any]]:
             "order_id": f"one-{number}", "strategy": "one", "broker": "sim", "instrument": ID, "side": "BUY",
             "order_type": "MARKET", "quantity": "10", "price": None, "stop_price": None, "time_in_force": "GTC",
             "state": state, "filled_quantity": str(filled), "average_price": "100" if filled else None,
-            "reason": "as asked" if state == "REJECTED" else None, "ts_decided": 1 * SECOND_NS,
+            "reason": "as asked" if state in ("REJECTED", "CANCELLED") else None, "ts_decided": 1 * SECOND_NS,
             "ts_event": int(at * SECOND_NS),
         }  # fmt: skip
         if fields.get("price") is not None:

@@ -286,6 +286,37 @@ def execute_before_the_acceptance(copy: Copy) -> Place:
     return "executions.jsonl", line
 
 
+def cancel_before_the_latency(copy: Copy) -> Place:
+    """A cancel takes 700 ms to the venue."""
+    line = next(n for n, o in enumerate(copy.read("orders"), 1) if o["state"] == "CANCELLED" and "ts_command" in o)
+    copy.edit("orders", line, ts_command=copy.read("orders")[line - 1]["ts_event"] - 699_999_000)
+    return "orders.jsonl", line
+
+
+def update_before_the_latency(copy: Copy) -> Place:
+    line = copy.find("orders", updated=True)
+    copy.edit("orders", line, ts_command=copy.read("orders")[line - 1]["ts_event"] - 699_999_000)
+    return "orders.jsonl", line
+
+
+def refuse_a_cancel_that_nobody_gave(copy: Copy) -> Place:
+    line = copy.find("orders", cancel_rejected=True)
+    copy.edit("orders", line, ts_command=0)
+    return "orders.jsonl", line
+
+
+def cancel_without_reason_or_command(copy: Copy) -> Place:
+    line = next(n for n, o in enumerate(copy.read("orders"), 1) if o["state"] == "CANCELLED" and not o["reason"])
+    copy.edit("orders", line, ts_command=0)
+    return "orders.jsonl", line
+
+
+def cancel_before_the_order_was_given(copy: Copy) -> Place:
+    line = next(n for n, o in enumerate(copy.read("orders"), 1) if o["state"] == "CANCELLED" and "ts_command" in o)
+    copy.edit("orders", line, ts_command=copy.read("orders")[line - 1]["ts_decided"] - 1)
+    return "orders.jsonl", line
+
+
 def hear_of_it_at_once(copy: Copy) -> Place:
     records = copy.read("callbacks")
     line = next(n for n, one in enumerate(records, 1) if one["callback"] == "on_execution")
@@ -468,6 +499,11 @@ CASES = [
     Case("T3", BARS, swap_two_callbacks),
     Case("S1", QUOTES, accept_before_the_latency),
     Case("S1", QUOTES, execute_before_the_acceptance),
+    Case("S1", QUOTES, cancel_before_the_latency),
+    Case("S1", QUOTES, update_before_the_latency),
+    Case("S1", QUOTES, refuse_a_cancel_that_nobody_gave),
+    Case("S1", QUOTES, cancel_without_reason_or_command),
+    Case("S1", QUOTES, cancel_before_the_order_was_given),
     Case("S1", QUOTES, hear_of_it_at_once),
     Case("S1", QUOTES, hear_of_the_future),
     Case("S2", QUOTES, pay_more_than_the_limit),

@@ -69,7 +69,7 @@ class Timeline(Protocol):
 
 
 class _Command(msgspec.Struct, frozen=True, gc=False):
-    """A command on its way. word: "submit", "cancel" or "update"; terms that are None stay."""
+    """A command on its way. word: "submit", "cancel" or "update"; terms that are None stay. reason: of a cancel."""
 
     due_ns: int
     word: str
@@ -77,6 +77,8 @@ class _Command(msgspec.Struct, frozen=True, gc=False):
     quantity: Decimal | None = None
     price: Decimal | None = None
     stop_price: Decimal | None = None
+    decided_ns: int = 0
+    reason: str | None = None
 
 
 class SimulatedBroker:
@@ -269,7 +271,7 @@ class SimulatedBroker:
 
     async def cancel_order(self, order: Order) -> None:
         """Take charge of a cancel. Raises: UnknownOrder."""
-        self._send("cancel", self._find(order))
+        self._send("cancel", self._find(order), reason=order.cancel_reason)
 
     async def update_order(
         self,
@@ -300,9 +302,10 @@ class SimulatedBroker:
         quantity: Decimal | None = None,
         price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        reason: str | None = None,
     ) -> None:
         """Put a command on its way. It never overtakes one that was given before."""
-        due, commands, law = self._timeline.now, self._commands, self._laws[word]
+        due, commands, law = (now := self._timeline.now), self._commands, self._laws[word]
         if law is not None:
             due += law.draw_ns(draw_key(self._seed, order.order_id, word))
         elif not commands and self._engine.due_ns > due:  # nothing comes before it: it takes effect here and now
@@ -310,14 +313,14 @@ class SimulatedBroker:
             if word == "submit":
                 self._accept(order, due)
             else:
-                self._take_effect(_Command(due, word, order, quantity, price, stop_price))
+                self._take_effect(_Command(due, word, order, quantity, price, stop_price, now, reason))
             if self._book.is_exposed:
                 self.account.watch(due)
             self._set_next(self._engine.due_ns)
             return
         if commands and commands[-1].due_ns > due:
             due = commands[-1].due_ns
-        commands.append(_Command(due, word, order, quantity, price, stop_price))
+        commands.append(_Command(due, word, order, quantity, price, stop_price, now, reason))
         if due < self._next_ns:
             self._next_ns = due
         if due < self.due_ns:
@@ -481,27 +484,27 @@ class SimulatedBroker:
         """A cancel or update takes effect, at once or after the bar that it had to wait for."""
         order = command.order
         if command.word == "cancel":
-            self._cancel(order, ts_event)
+            self._cancel(order, command, ts_event)
         else:
             self._update(order, command, ts_event)
 
-    def _cancel(self, order: WorkingOrder, ts: int) -> None:
+    def _cancel(self, order: WorkingOrder, command: _Command, ts: int) -> None:
         if order.is_finished:
             reason = f"cannot cancel: the order is {order.state.name}"
-            self._tell_answer(order, ts, reason=reason, cancel_rejected=True)
+            self._tell_answer(order, ts, reason=reason, cancel_rejected=True, ts_command=command.decided_ns)
             return
         if order.venue_group is not None and self._groups.is_held(order):
-            self._groups.cancel_held(order, ts)
+            self._drop_child(order, ts, "cancelled before it worked", command.decided_ns)
             return
         self._engine.leave(order)
-        order.move(_STATE_CANCELLED)
+        order.move(_STATE_CANCELLED, command.reason)
         self._book.release(order, order.ledger)
-        self._publish(order, order.snapshot(self.name, ts))
+        self._publish(order, order.snapshot(self.name, ts, command.decided_ns))
 
     def _update(self, order: WorkingOrder, command: _Command, ts: int) -> None:
-        refusal = self._find_update_refusal(order, command)
+        refusal, decided_ns = self._find_update_refusal(order, command), command.decided_ns
         if refusal is not None:
-            self._tell_answer(order, ts, reason=refusal, update_rejected=True)
+            self._tell_answer(order, ts, reason=refusal, update_rejected=True, ts_command=decided_ns)
             return
         if order.venue_group is not None and self._update_grouped(order, command, ts):
             return
@@ -512,18 +515,17 @@ class SimulatedBroker:
         is_only_less = (order.price, order.stop_price) == before[1:] and order.quantity <= before[0]
         refusal = None
         if not is_only_less:
-            refusal = self._engine.find_refusal(order, ts)
-            refusal = refusal or self._book.find_refusal(order, ledger, charge)
+            refusal = self._engine.find_refusal(order, ts) or self._book.find_refusal(order, ledger, charge)
         if refusal is not None:
             order.change(*before)
             self._book.reserve(order, ledger, charge)
-            self._tell_answer(order, ts, reason=refusal, update_rejected=True)
+            self._tell_answer(order, ts, reason=refusal, update_rejected=True, ts_command=decided_ns)
             return
         self._book.reserve(order, ledger, charge)
         if not order.remaining:  # lowered to what is executed: done
             self._engine.leave(order)
             order.move(_STATE_FILLED)
-        self._tell_answer(order, ts, updated=True)
+        self._tell_answer(order, ts, updated=True, ts_command=decided_ns)
         if not is_only_less and not order.is_finished:
             self._number += 1
             order.number, order.is_fresh = self._number, True
@@ -553,9 +555,9 @@ class SimulatedBroker:
         if command.quantity is not None:
             self._groups.wish(order, command.quantity, ts)
         if is_held or (command.price is command.stop_price is None):
-            self._tell_answer(order, ts, updated=True)
+            self._tell_answer(order, ts, updated=True, ts_command=command.decided_ns)
         else:
-            self._update(order, _Command(ts, "update", order, None, command.price, command.stop_price), ts)
+            self._update(order, replace(command, quantity=None), ts)
         return True
 
     def _find_ledger(self, order: WorkingOrder) -> Ledger:
@@ -629,9 +631,9 @@ class SimulatedBroker:
         self._book.reserve(order, ledger, self._charges[order.instrument])
         self._tell_answer(order, ts, updated=True)
 
-    def _drop_child(self, order: WorkingOrder, ts: int, reason: str) -> None:
+    def _drop_child(self, order: WorkingOrder, ts: int, reason: str, decided_ns: int = 0) -> None:
         order.move(_STATE_CANCELLED, reason)
-        self._publish(order, order.snapshot(self.name, ts))
+        self._publish(order, order.snapshot(self.name, ts, decided_ns))
 
     def _tell_answer(self, order: WorkingOrder, ts_event: int, **answer: Any) -> None:
         """Report what became of a command for an order that works on: see OrderSnapshot for the words."""

@@ -128,10 +128,6 @@ class VenueGroups:
             return
         self._run(group, group_rules.take_report(group.state, order.order_id, order.state, order.filled_quantity), ts)
 
-    def cancel_held(self, order: WorkingOrder, ts: int) -> None:
-        """Its strategy cancels a child that does not work yet."""
-        self._acts.drop(order, ts, "cancelled before it worked")
-
     def find_wish_refusal(self, order: WorkingOrder, total: Decimal) -> str | None:
         """Why an order may not have this total, None when it may."""
         group: VenueGroup = order.venue_group

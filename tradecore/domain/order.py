@@ -73,6 +73,7 @@ class Order:
     # Quantity and prices as typed, where one is a float: that may be rounded to the grid, the rest must lie on it.
     _typed: tuple[Number | None, Number | None, Number | None] = (None, None, None)
     _typed_trailing: TypedTrailing | None = None
+    _cancel_reason: str | None = None
     _alarm: str | None = None
     _repeated_reports = 0
 
@@ -303,6 +304,11 @@ class Order:
         return self._reason
 
     @property
+    def cancel_reason(self) -> str | None:
+        """Why a cancel is on its way that the strategy did not give itself; its report will say so."""
+        return self._cancel_reason
+
+    @property
     def pending_cancel(self) -> bool:
         """A cancel is on its way."""
         return self._pending_cancel
@@ -385,8 +391,10 @@ class Order:
         self._state = check_transition(self._order_id, self._state, OrderState.CANCELLED)
         self._reason = reason
 
-    def mark_pending(self, *, cancel: bool = False, update: bool = False) -> None:
-        """Set the flag beside the state; a report clears it."""
+    def mark_pending(self, *, cancel: bool = False, update: bool = False, reason: str | None = None) -> None:
+        """Set the flag beside the state; a report clears it. reason: of a cancel that its group gives."""
+        if cancel:
+            self._cancel_reason = reason
         self._pending_cancel = self._pending_cancel or cancel
         self._pending_update = self._pending_update or update
 

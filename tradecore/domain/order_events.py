@@ -1,9 +1,11 @@
-"""What brokers publish beside executions: OrderUpdated, and the changes of positions.
+"""What is published beside executions: OrderUpdated, the changes of positions, and the closing of a group's excess.
 
 Spec: "BrokerageProvider Extensions"; DESIGN 9.
 """
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 import msgspec
 
@@ -45,3 +47,20 @@ class PositionDecreased(PositionChanged, frozen=True, gc=False):
 
 class PositionClosed(PositionChanged, frozen=True, gc=False):
     """From held to flat. A flip is a PositionClosed followed by a PositionOpened."""
+
+
+class GroupClosing(msgspec.Struct, frozen=True, gc=False):
+    """A group is out of balance: more executed than it should have, or its exits could not exit.
+
+    quantity: of the market order that brings it back, signed, above 0 buys. order_id: its id, empty where the strategy
+    was stopped already and nothing is sent. ts_event: when that was decided.
+    """
+
+    strategy: str
+    broker: str
+    group_id: str
+    order_id: str
+    instrument: str
+    quantity: Decimal
+    reason: str
+    ts_event: int

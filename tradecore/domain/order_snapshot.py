@@ -23,9 +23,9 @@ class OrderSnapshot(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     filled_quantity and average_price are totals, not steps: applying one report twice changes nothing. average_price is
     derived: value executed over quantity executed, None before the first execution. reason: why it was refused or taken
     away, or why the last command for it failed. ts_decided: when the strategy submitted it; ts_event: when what it
-    shows last changed at the venue, 0 where that is not known. updated: an update took effect. update_rejected,
-    cancel_rejected: the command failed, the order stands as it was. terms: its conditions. A trailing stop's stop_price
-    is where it stood then.
+    shows last changed at the venue, 0 where that is not known. ts_command: when the cancel or update that this answers
+    was decided, 0 where it answers none. updated: an update took effect. update_rejected, cancel_rejected: the command
+    failed, the order stands as it was. terms: its conditions. A trailing stop's stop_price is where it stood then.
     """
 
     order_id: str
@@ -44,6 +44,7 @@ class OrderSnapshot(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     reason: str | None
     ts_decided: int
     ts_event: int
+    ts_command: int = 0
     updated: bool = False
     update_rejected: bool = False
     cancel_rejected: bool = False

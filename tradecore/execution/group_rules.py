@@ -255,15 +255,15 @@ def _find_step(group: GroupState, leg: Leg) -> Step | None:
     is_held = leg.state is _HELD
     out = Action.DROP if is_held else Action.CANCEL
     if group.is_ending:
-        return Step(out, leg.order_id, reason=_say_end(group))
+        return Step(out, leg.order_id, reason=_say_end(group, leg))
     if leg.role is OrderRole.ENTRY:
         return None
     if group.link is Contingency.OCO and group.first not in (None, leg.order_id):
-        return Step(out, leg.order_id, reason=f"OCO: {group.first} of its group executed")
+        return Step(out, leg.order_id, reason=_say_siblings(group, leg))
     leaves, entry = find_leaves(group, leg), group.entry
     if not leaves:
         is_last_word = entry is None or entry.is_over
-        return Step(out, leg.order_id, reason="nothing is left for it") if is_last_word or not is_held else None
+        return Step(out, leg.order_id, reason=_say_siblings(group, leg)) if is_last_word or not is_held else None
     total = leg.executed + leaves
     if is_held:
         return Step(Action.SEND, leg.order_id, total)
@@ -275,13 +275,21 @@ def _find_step(group: GroupState, leg: Leg) -> Step | None:
     return Step(Action.RESIZE, leg.order_id, total)
 
 
-def _say_end(group: GroupState) -> str:
+def _say_end(group: GroupState, leg: Leg) -> str:
     entry = group.entry
     if group.problem is not None:
         return f"its group ended: {group.problem}"
     if entry is not None and entry.is_over and not entry.executed:
         return f"its parent {entry.order_id} ended unexecuted"
-    return "its group has left the position"
+    return "its exits have left what it had executed" if leg is entry else _say_siblings(group, leg)
+
+
+def _say_siblings(group: GroupState, leg: Leg) -> str:
+    """Why an exit goes: what the others did."""
+    done = [one.order_id for one in group.exits if one.executed and one is not leg]
+    if not done:
+        return "nothing is left for it"
+    return f"its {'sibling' if len(done) == 1 else 'siblings'} {' and '.join(done)} executed"
 
 
 def _note(group: GroupState, step: Step) -> GroupState:

@@ -201,12 +201,12 @@ class WorkingOrder(msgspec.Struct, eq=False):
         if stop_price is not None:
             self.stop_price, self.stop_f = stop_price, float(stop_price)
 
-    def snapshot(self, broker: str, ts_event: int = 0) -> OrderSnapshot:
-        """The order as the venue has it, frozen. ts_event: of the change that it shows."""
+    def snapshot(self, broker: str, ts_event: int = 0, ts_command: int = 0) -> OrderSnapshot:
+        """The order as the venue has it, frozen. ts_event: of the change that it shows; ts_command: see there."""
         return OrderSnapshot(
             self.order_id, self.strategy, broker, self.instrument, self.side, self.order_type, self.quantity,
             self.price, self.stop_price, self.time_in_force, self.state, self.filled_quantity, self.average_price,
-            self.reason, self.ts_decided, ts_event, terms=self.terms,
+            self.reason, self.ts_decided, ts_event, ts_command, terms=self.terms,
         )  # fmt: skip
 
 

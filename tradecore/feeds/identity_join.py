@@ -144,8 +144,8 @@ class IdentityJoin:
 
     def note_interruption(self) -> None:
         """The connection was lost: the stream is PENDING until its next event."""
-        self._is_silent, self._next = True, None
-        self.has_news = True
+        self._is_silent = self.has_news = True
+        self._next = None
 
     # ------------------------------------------------------------------------------------------- asking history again
 
@@ -159,7 +159,7 @@ class IdentityJoin:
             to_id = holes[-1].last + self._step if holes else pivot[0]
             return Question(None, max(to_id, pivot[0]), None, pivot[1])
         first, last = holes[0], holes[-1]
-        assert last.before_ns is not None
+        assert last.before_ns is not None, "a hole lies before an event"
         return Question(first.first - self._step, last.last + self._step, first.after_ns, last.before_ns)
 
     def take_answer(
@@ -278,7 +278,8 @@ class IdentityJoin:
         is_smooth = seen.last is None or numbers[0] == seen.last + step
         if is_smooth and numbers == list(range(numbers[0], numbers[0] + len(rows) * step, step)):
             # Nothing but neighbours: the usual page.
-            seen.first = numbers[0] if seen.first is None else seen.first
+            if seen.first is None:
+                seen.first, seen.first_ns = numbers[0], rows[0].ts_event
             seen.last, self._last_ns = numbers[-1], rows[-1].ts_event
             for number, row in zip(numbers[-RECENT:], rows[-RECENT:], strict=True):
                 self._recent.add(number, row)

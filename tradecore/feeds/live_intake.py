@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
+import msgspec
+
 from tradecore.domain.feed_state import FeedState, FeedStateChanged
 from tradecore.domain.stream import Stream
 from tradecore.errors import FeedError
@@ -168,9 +170,15 @@ class LiveIntake:
         if track is None or not isinstance(track.join, IdentityJoin):
             self.unknown += 1
             return
-        given += track.join.take_answer(
+        brought = track.join.take_answer(
             answer.rows, answer.question, as_of_ns=answer.as_of_ns, page_from=answer.page_from
         )
+        received = min((row.ts_received for row in answer.rows), default=answer.ts_received)
+        for event in brought:  # in order of id: a FLAT bar among them, or a row of a page that was not, has its place
+            received = max(received, event.ts_received)
+            given.append(
+                event if event.ts_received == received else msgspec.structs.replace(event, ts_received=received)
+            )
         if track.join.has_news:
             self._note_news(track, answer.ts_received, given)
 

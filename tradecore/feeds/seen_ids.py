@@ -47,14 +47,16 @@ class MissingIds(msgspec.Struct, frozen=True):
 class SeenIds:
     """step: distance of two adjacent ids, >= 1 (1 for trades, the bar's step in ns for bars).
 
-    first, last: lowest and highest id met, None before any. holes: open ones, in order of id.
+    first, last: lowest and highest id met, None before any; first_ns: event time of the lowest. holes: open ones, in
+    order of id.
     """
 
-    __slots__ = ("first", "holes", "last", "step")
+    __slots__ = ("first", "first_ns", "holes", "last", "step")
 
     def __init__(self, step: int = 1) -> None:
         self.step = step
         self.first: int | None = None
+        self.first_ns: int | None = None
         self.last: int | None = None
         self.holes: list[MissingIds] = []
 
@@ -77,14 +79,15 @@ class SeenIds:
         step, last = self.step, self.last
         if last is None or self.first is None:
             self.first = self.last = number
+            self.first_ns = ts_event
         elif number > last:
             if number > last + step:
                 self.holes.append(MissingIds(last + step, number - step, last_ns, ts_event))
             self.last = number
         elif number < self.first:
             if number + step < self.first:
-                self.holes.insert(0, MissingIds(number + step, self.first - step, ts_event, None))
-            self.first = number
+                self.holes.insert(0, MissingIds(number + step, self.first - step, ts_event, self.first_ns))
+            self.first, self.first_ns = number, ts_event
         else:
             self._cut_hole(number, number, ts_event)
 

@@ -105,6 +105,7 @@ class RecordedBars(BaseFeed):
                 # What came after its bar was closed by time comes too late here too.
                 self._made += maker.pass_time(part.ts_received - 1)
                 self._made += maker.take(part)
+                self._made += maker.pass_time(part.ts_received)
             if not parts:
                 self._finished = True
                 self._made = [] if self._end_ns is None else maker.pass_time(self._end_ns)

@@ -22,6 +22,7 @@ from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instant import format_ns
 from tradecore.domain.instrument import Instrument
+from tradecore.domain.order_events import GroupClosing
 from tradecore.domain.order_snapshot import OrderSnapshot
 from tradecore.domain.position import Position
 from tradecore.engine.trading_engine import TradingEngine
@@ -62,6 +63,7 @@ class RunBook:
         self.log = open_run_log(plan, self.folder, engine)
         engine.bus.subscribe(StrategyError, self._note_failure)
         engine.bus.subscribe(OpportunityChanged, self._note_opportunity)
+        engine.bus.subscribe(GroupClosing, self._note_closing)
         engine.on_begin = self._begin
 
     def open_strategy(self, name: str, broker: str | None) -> PerformanceAnalyzer:
@@ -117,6 +119,10 @@ class RunBook:
     def _note_failure(self, failure: StrategyError) -> None:
         facts = {"strategy": failure.strategy, "callback": failure.callback, "error": str(failure.__cause__)}
         self.record_event("strategy_raised", self._engine.timeline.now, facts)
+
+    def _note_closing(self, closing: GroupClosing) -> None:
+        facts = structs.asdict(closing)
+        self.record_event("group_closing" if closing.order_id else "group_left", facts.pop("ts_event"), facts)
 
     def _note_opportunity(self, change: OpportunityChanged) -> None:
         facts = {"before": change.before, **structs.asdict(change.opportunity)}

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from tradecore.domain.order import Order, OrderSnapshot
+from tradecore.domain.order_events import GroupClosing
 from tradecore.domain.order_group import OrderGroup, check_bracket, check_group
 from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import OrderRole
@@ -198,7 +199,7 @@ class GroupDesk:
                 held.updates[step.order_id].append(True)
                 desk.give_update(order, quantity=step.quantity)
             elif step.action is Action.CANCEL:
-                desk.give_cancel(order)
+                desk.give_cancel(order, step.reason)
             else:
                 self._drop(held, order, step.reason)
 
@@ -212,6 +213,7 @@ class GroupDesk:
         desk, group = self._desk, held.group
         if not desk.is_open:
             group.mark_problem(f"{step.reason}; the strategy was stopped, so {abs(step.quantity)} are left")
+            self._publish_closing(held, step, "")
             return
         order = Order.market(group.instrument, step.quantity)
         order.join_group(
@@ -225,6 +227,15 @@ class GroupDesk:
         leg = Leg(order.order_id, OrderRole.CLOSE, order.side.sign, order.quantity, OrderState.SUBMITTED)
         held.state = group_rules.add_closing(held.state, leg)
         desk.send(order, held.broker)
+        self._publish_closing(held, step, order.order_id)
+
+    def _publish_closing(self, held: HeldGroup, step: Step, order_id: str) -> None:
+        desk, group = self._desk, held.group
+        desk.bus.publish(
+            GroupClosing(
+                desk.name, group.broker, group.id, order_id, group.instrument, step.quantity, step.reason, desk.now
+            )
+        )
 
 
 def make_group_state(group: OrderGroup, increment: Decimal) -> GroupState:

@@ -21,6 +21,7 @@ from tradecore.domain.instrument import Instrument, Number
 from tradecore.domain.order import Order
 from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.position import Position
+from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.participant import BrokerParticipant, BrokerReport
 from tradecore.engine.trading_engine import TradingEngine
 from tradecore.errors import InvalidOrder, NotLiveYet, OrderError, UnknownInstrument, UnknownOrder
@@ -141,11 +142,11 @@ class OrderDesk:
         self._engine.check_in_turn("cancel_order")
         self.give_cancel(order)
 
-    def give_cancel(self, order: Order) -> None:
-        """Put a cancel on its way, unless one is."""
+    def give_cancel(self, order: Order, reason: str | None = None) -> None:
+        """Put a cancel on its way, unless one is. reason: where it is not the strategy's own."""
         if order.pending_cancel:
             return
-        order.mark_pending(cancel=True)
+        order.mark_pending(cancel=True, reason=reason)
         if self._grouped:
             self.groups.note_cancel(order)
         self._engine.note_order(self.name, "cancel_order", self.brokers[order.broker].cancel_order, order)
@@ -236,6 +237,11 @@ class OrderDesk:
     def now(self) -> int:
         """The turn's instant, int nanoseconds."""
         return self._timeline.now
+
+    @property
+    def bus(self) -> MessageBus:
+        """Where observers hear of what happens to its groups."""
+        return self._engine.bus
 
     def make_id(self) -> str:
         """The next order id."""

@@ -32,6 +32,8 @@ class OrderEndings:
     def take(self, change: OrderSnapshot) -> None:
         """An order ended, for the reason that it says."""
         words = "given by the broker" if change.terms.role is OrderRole.MARGIN else _WORDS.get(change.state)
+        if change.ts_command and change.state is OrderState.CANCELLED:  # by the strategy, or its group
+            return
         if words is not None:
             self._counts[words] = self._counts.get(words, 0) + 1
             self._firsts.setdefault(words, change)

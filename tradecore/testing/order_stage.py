@@ -22,6 +22,7 @@ from tradecore.domain.execution import Execution
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_group import OrderGroup
+from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.participant import BrokerReport, Source
 from tradecore.engine.timeline import Timeline
 from tradecore.engine.trading_engine import TradingEngine
@@ -38,7 +39,7 @@ class Turns:
     """What a desk needs of the engine: the time, the instruments, and somebody who carries its commands out."""
 
     def __init__(self, timeline: Timeline, instruments: dict[str, Instrument]) -> None:
-        self.timeline, self.instruments = timeline, instruments
+        self.timeline, self.instruments, self.bus = timeline, instruments, MessageBus()
         self.given: list[tuple[Callable[..., Awaitable[None]], Order | None]] = []
         self.asked: list[tuple[int, str, str]] = []
 
@@ -178,6 +179,11 @@ class OrderStage:
                     self._keep(order)
 
     # ---------------------------------------------------------------------------------------------- what one asks of it
+
+    @property
+    def bus(self) -> MessageBus:
+        """What its strategy publishes."""
+        return self._turns.bus
 
     @property
     def asked(self) -> list[tuple[int, str, str]]:

@@ -25,7 +25,7 @@ LAWS: Final = {
     "O6": "an order that is refused says why; an execution belongs to an order that shows it",
     "O7": "an order id means one intent for ever; executions of an order are numbered without gap or repeat",
     "T3": "times never go back: of an order, of a ledger, of callbacks; all lie between the run's start and end",
-    "S1": "nothing happens to an order before submission + latency, no report is heard before its own",
+    "S1": "nothing happens to an order before submission + latency; no command acts, no report is heard before its own",
     "S2": "no execution is worse than its limit, and makers get exactly their limit",
     "S6": "orders of a broker take effect in the order in which they were submitted",
     "I1": "prices and quantities lie on the instrument's increments",
@@ -57,7 +57,6 @@ UNTOLD: Final = (
     ("prices against the market, stops against their trigger", "market prices are in the store, not in the folder"),
     ("S3 participation, S4, S5", "market volumes and times are in the store, not in the folder"),
     ("two orders never execute from the same displayed size", "executions do not say which event they met"),
-    ("cancel and update latency", "orders.jsonl does not say when a cancel or update was decided"),
     ("maintenance margin, buying power", "they need prices at the moment of each order"),
 )  # fmt: skip
 """What a run folder cannot show, and why."""

@@ -73,6 +73,7 @@ class OrderLaws:
         else:
             self._go_on(order, line)
         self._check_amounts(order, line)
+        self._check_command(order, line)
         self._check_grid(line)
         self._groups.take_line(order, line)
         self._execute(order, line)
@@ -214,6 +215,25 @@ class OrderLaws:
             book.checked["T3"] += 1
             if line.ts_event > ended:
                 self._break("T3", line, f"is of {line.ts_event}, after the run's end {ended}")
+
+    def _check_command(self, order: WorkingOrder, line: OrderLine) -> None:
+        """A cancel or update took effect, or was refused: not before it was decided and had come here."""
+        terms = self._terms.brokers.get(line.broker)
+        if terms is None or not order.is_simulated:
+            return
+        word = "update" if line.is_update else "cancel"
+        if not line.ts_command:
+            is_cancelled = line.state == "CANCELLED" and order.last.state not in FINISHED
+            if line.is_answer or (is_cancelled and line.reason is None):
+                self._break("S1", line, f"answers a {word}, and does not say when that was decided (ts_command)")
+            return
+        least = terms.least_ns[word]
+        self._book.checked["S1"] += 1
+        if line.ts_event < line.ts_command + least:
+            waited = line.ts_event - line.ts_command
+            self._break("S1", line, f"answers a {word} {waited} ns after it was given; it takes {least} ns at least")
+        if line.ts_command < line.ts_decided:
+            self._break("S1", line, f"answers a {word} of {line.ts_command}; the order was submitted later")
 
     def _check_grid(self, line: OrderLine) -> None:
         terms = self._terms.instruments.get(line.instrument)

@@ -39,8 +39,9 @@ class OrderLine:
 
     __slots__ = (
         "average", "broker", "contingency", "expire_ns", "filled", "group_id", "instrument", "is_answer", "is_buy",
-        "is_post_only", "is_reduce_only", "is_updated", "number", "order_id", "order_type", "parent_id", "price",
-        "quantity", "reason", "role", "state", "stop_price", "strategy", "time_in_force", "ts_decided", "ts_event",
+        "is_post_only", "is_reduce_only", "is_update", "is_updated", "number", "order_id", "order_type", "parent_id",
+        "price", "quantity", "reason", "role", "state", "stop_price", "strategy", "time_in_force", "ts_command",
+        "ts_decided", "ts_event",
     )  # fmt: skip
 
     def __init__(self, number: int, record: dict[str, Any]) -> None:
@@ -62,8 +63,11 @@ class OrderLine:
         self.reason: str | None = record["reason"]
         self.ts_decided = _read_time(record, "ts_decided")
         self.ts_event = _read_time(record, "ts_event")
+        self.ts_command = _read_time(record, "ts_command") if "ts_command" in record else 0
         self.is_updated = record.get("updated", False) is True
-        self.is_answer = record.get("update_rejected", False) is True or record.get("cancel_rejected", False) is True
+        is_refused = record.get("update_rejected", False) is True
+        self.is_update = self.is_updated or is_refused
+        self.is_answer = is_refused or record.get("cancel_rejected", False) is True
         terms = record.get("terms", _NO_TERMS)
         if not isinstance(terms, dict):
             raise ValueError(f"terms is {terms!r}; expected an object")  # noqa: TRY004  (a wrong record, not a bug)
