@@ -199,7 +199,7 @@ class RunBook:
                 status, facts=facts, statistics=described, environment=describe_environment(_version()), error=said
             )
             if self.log is not None:
-                self.log.end(status, counts, [*self.remarks, *self.notes], said)
+                self.log.end(status, counts, self.notes, said)
         except RunFolderError as failure:
             if error is None:
                 raise
