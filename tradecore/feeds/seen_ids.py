@@ -33,7 +33,7 @@ class MissingIds(msgspec.Struct, frozen=True):
     first: int
     last: int
     after_ns: int | None
-    before_ns: int | None
+    before_ns: int
 
     def count(self, step: int) -> int:
         """How many ids that is."""
@@ -56,7 +56,7 @@ class SeenIds:
     def __init__(self, step: int = 1) -> None:
         self.step = step
         self.first: int | None = None
-        self.first_ns: int | None = None
+        self.first_ns = 0
         self.last: int | None = None
         self.holes: list[MissingIds] = []
 
