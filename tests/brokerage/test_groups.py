@@ -129,6 +129,82 @@ def test_a_refused_entry_takes_its_children_with_it(contingency: str) -> None:
     assert "needs" in str(group.orders[0].reason)
 
 
+@pytest.mark.parametrize(
+    ("words", "culprit"),
+    [
+        ({"stop_price": "100.00", "profit_price": 101}, "stop s-3 at 100.00"),  # triggers at the bid that stands
+        ({"stop_price": "100.50", "profit_price": 101}, "stop s-3 at 100.50"),
+        ({"stop_price": 99, "profit_price": "100.00"}, "profit s-2 at 100.00"),  # the bid would take it
+        ({"price": "100.60", "stop_price": "100.50"}, "stop s-2 at 100.50"),  # a limit that takes 100.01
+        ({"entry_stop_price": 99, "stop_price": "98", "profit_price": "99.50"}, "profit s-2 at 99.50"),
+    ],
+)
+@both
+def test_a_bracket_that_would_leave_at_once_is_refused_whole(
+    contingency: str, words: dict[str, Any], culprit: str
+) -> None:
+    """Bid 100.00, ask 100.01: the entry takes, and an exit is passed already. Nothing executes, nothing is closed."""
+    stage = make_stage(contingency)
+    group = stage.submit_group(Order.bracket(ID, 10, **words))
+    entry, *exits = group.orders
+    side = "below" if "stop" in culprit else "above"
+    assert entry.state is OrderState.REJECTED
+    assert entry.reason == (
+        f"its {culprit} is on the wrong side of the market, which stands at 100.0: it must lie {side}, or it would "
+        "leave at once"
+    )
+    assert {order.state for order in exits} == {OrderState.CANCELLED}
+    assert (stage.executions, group.closing, group.is_finished) == ([], (), True)
+
+
+@pytest.mark.parametrize("words", [{"profit_price": "100.01", "stop_price": 101}, {"stop_price": "100.01"}])
+@both
+def test_the_same_of_a_bracket_that_sells(contingency: str, words: dict[str, Any]) -> None:
+    """Its exits buy at the ask of 100.01."""
+    stage = make_stage(contingency)
+    group = stage.submit_group(Order.bracket(ID, -10, **words))
+    assert group.orders[0].state is OrderState.REJECTED
+    assert stage.executions == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"stop_price": "99.99", "profit_price": "100.01"},  # a cent on either side of the bid
+        {"price": "99.50", "stop_price": "99.40", "profit_price": "99.60"},  # it rests: what comes is not known
+        {"entry_stop_price": "100.50", "stop_price": "100.40", "profit_price": "100.60"},
+    ],
+)
+@both
+def test_a_bracket_whose_exits_lie_right_or_whose_entry_waits_is_accepted(
+    contingency: str, words: dict[str, Any]
+) -> None:
+    stage = make_stage(contingency)
+    group = stage.submit_group(Order.bracket(ID, 10, **words))
+    assert group.orders[0].state in (OrderState.ACCEPTED, OrderState.FILLED)
+    assert group.problem is None
+
+
+@both
+def test_on_bars_the_last_close_is_the_market(contingency: str) -> None:
+    """It closed at 100: a stop at 101 under a purchase at the next open would sell in the same bar."""
+    stage = make_stage(contingency, BARS)
+    stage.play(make_bar("2024-01-01T10:01", 100, bar_type=BARS.partition(" ")[2]))
+    refused = stage.submit_group(Order.bracket(ID, 10, stop_price=101))
+    taken = stage.submit_group(Order.bracket(ID, 10, stop_price=99))
+    assert (refused.orders[0].state, taken.orders[0].state) == (OrderState.REJECTED, OrderState.ACCEPTED)
+
+
+def test_the_market_is_looked_at_when_the_entry_arrives() -> None:
+    """Right when it was given at second 0, wrong when it comes at 0.5: the bid is 98 by then."""
+    stage = make_stage(latency=delayed())
+    group = stage.submit_group(Order.bracket(ID, 10, stop_price=99))
+    stage.play(quote(0.3, 98))
+    stage.advance(at(2))
+    assert group.orders[0].state is OrderState.REJECTED
+    assert "which stands at 98.0" in (group.orders[0].reason or "")
+
+
 @both
 def test_both_exits_fit_into_a_cash_account(contingency: str) -> None:
     """Two sales of 10 while 10 are held: only one can be had, so only one is counted."""
@@ -142,13 +218,13 @@ def test_both_exits_fit_into_a_cash_account(contingency: str) -> None:
 
 @both
 def test_a_refused_exit_takes_the_whole_bracket_back(contingency: str) -> None:
-    """The market falls through the stop before the exits exist, and the venue refuses stops that are through.
+    """The market falls through entry and stop at once, and the venue refuses stops that are through.
 
     Half a group would be a position without its stop: what the entry executed is sold, and the target is cancelled.
     """
     stage = make_stage(contingency, latency=delayed(), stop_through="reject")
-    group = stage.submit_group(make_bracket(price="100.01"))
-    stage.play(quote(0.5, 98.5), quote(5, 98.5))
+    group = stage.submit_group(make_bracket())
+    stage.play(quote(1, 98.5), quote(5, 98.5))
     stage.advance(at(9))
     assert [order.state.name for order in group.exits] == ["CANCELLED", "REJECTED"]
     (closing,) = group.closing

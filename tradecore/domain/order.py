@@ -74,6 +74,7 @@ class Order:
     _typed: tuple[Number | None, Number | None, Number | None] = (None, None, None)
     _typed_trailing: TypedTrailing | None = None
     _cancel_reason: str | None = None
+    _bracket_exits: tuple[Order, ...] = ()
     _alarm: str | None = None
     _repeated_reports = 0
 
@@ -309,6 +310,11 @@ class Order:
         return self._cancel_reason
 
     @property
+    def bracket_exits(self) -> tuple[Order, ...]:
+        """Of a bracket's entry: its profit order and its stop, whichever there is, once it was submitted."""
+        return self._bracket_exits
+
+    @property
     def pending_cancel(self) -> bool:
         """A cancel is on its way."""
         return self._pending_cancel
@@ -373,11 +379,13 @@ class Order:
     def join_group(
         self, order_id: str, strategy: str, broker: str, ts_decided: int, *,
         group_id: str, contingency: Contingency | None, role: OrderRole, parent_id: str | None,
+        bracket_exits: tuple[Order, ...] = (),
     ) -> None:  # fmt: skip
         """Its id and place in a group; it stays INITIALIZED until it is sent. Raises: OrderError when it has an id."""
         if self._order_id:
             raise OrderError(f"order {self._order_id} was submitted before and is {self._state.name}; make a new Order")
         self._order_id, self._strategy, self._broker, self._ts_decided = order_id, strategy, broker, ts_decided
+        self._bracket_exits = bracket_exits
         self._terms = replace(self._terms, group_id=group_id, contingency=contingency, role=role, parent_id=parent_id)
 
     def change_held(self, quantity: Decimal | None, price: Decimal | None, stop_price: Decimal | None) -> None:

@@ -178,6 +178,7 @@ class OrderGroup:
             self._entry.join_group(
                 parent_id, strategy, broker, now,
                 group_id=group_id, contingency=Contingency.OTO, role=OrderRole.ENTRY, parent_id=None,
+                bracket_exits=tuple(order for order in (self.profit, self.stop) if order is not None),
             )  # fmt: skip
         for order, role in zip(self._exits, self._roles, strict=True):
             order.join_group(

@@ -1,5 +1,8 @@
 """Order refusal: why a venue does not take an order that arrives, as far as the market can tell.
 
+A bracket whose entry takes at once needs its exits on their sides of the market: it is refused whole, by its entry, so
+that nothing of it is ever half done.
+
 Receives: a lane that has taken in everything up to now, an order, the instant.
 Gives:    a sentence that a person understands, or None.
 Never:    looks at money or positions (brokerage/ and ExecutionEngine do).    EXECUTION 3, 7.
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tradecore.domain.order_terms import OrderRole
 from tradecore.execution.exact import to_exact
 from tradecore.execution.working_order import WorkingOrder
 
@@ -40,4 +44,31 @@ def find_refusal(lane: Lane, order: WorkingOrder, ts: int) -> str | None:
         price = order.price if order.price is not None or met is None else to_exact(met)
         if price is not None and (crossed := lane.crossed_by(order, price)):
             return f"it would cross our own order {crossed[0].order_id} at {crossed[0].price} (self_trade = reject)"
+    if order.bracket_exits and met is not None and _takes_at_once(lane, order, met):
+        return _find_wrong_exit(lane, order)
+    return None
+
+
+def _takes_at_once(lane: Lane, order: WorkingOrder, met: float) -> bool:
+    """Whether an order that arrives now executes now, or with the next event."""
+    if order.waits_for_trigger:
+        return lane.is_through(order)
+    return order.price_f is None or lane.taker_price.is_within(met, order.sign, order.price_f)
+
+
+def _find_wrong_exit(lane: Lane, entry: WorkingOrder) -> str | None:
+    """An exit of a bracket that the market has passed already: it would leave what the entry opens at once."""
+    stands = lane.trigger_price(not entry.is_buy)
+    if stands is None:
+        return None
+    for order in entry.bracket_exits:
+        is_profit = order.terms.role is OrderRole.PROFIT
+        level = order.price if is_profit and order.price is not None else order.stop_price
+        beyond = 0.0 if level is None else entry.sign * (float(level) - stands)
+        if level is not None and (beyond <= 0 if is_profit else beyond >= 0):
+            where = "above" if is_profit is entry.is_buy else "below"
+            return (
+                f"its {'profit' if is_profit else 'stop'} {order.order_id} at {level} is on the wrong side of the market, which stands at {stands}: "
+                f"it must lie {where}, or it would leave at once"
+            )
     return None

@@ -56,7 +56,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
     Of orders with conditions (is_special): expires_ns: instant from which it works no more. room: the most that a
     reduce_only order may execute now. group: names the contingency group that entry, stop and targets share; joined_ns:
     end of the bar in which an entry brought it into being (EXECUTION 6). venue_group: its broker's, where the venue
-    holds the group; matching does not look at it.
+    holds the group; matching does not look at it. bracket_exits: of an entry, handles of its profit order and stop.
     """
 
     order_id: str
@@ -107,6 +107,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
     group: str | None = None
     venue_group: Any = None
     joined_ns: int | None = None
+    bracket_exits: tuple[Order, ...] = ()
 
     @classmethod
     def of(cls, order: Order) -> WorkingOrder:
@@ -124,6 +125,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
             working.rises = working.is_buy is not (working.order_type is _TYPE_TOUCHED)
         if working.time_in_force is not _TIF_GTC or working.terms is not PLAIN_TERMS:
             working.take_terms()
+            working.bracket_exits = order.bracket_exits
         return working
 
     def take_terms(self) -> None:
