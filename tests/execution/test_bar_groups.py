@@ -38,8 +38,9 @@ class Venue:
     def make(self, name: str, order: Order, group: str | None = "g") -> WorkingOrder:
         self._number += 1
         order.mark_submitted(name, "s", "sim", 0)
-        working = WorkingOrder.of(order)
+        working = WorkingOrder(order)
         working.number, working.group, working.state = self._number, group, OrderState.ACCEPTED
+        working.is_plain = group is None and working.is_plain
         return working
 
     def submit(self, name: str, order: Order, group: str | None = "g") -> WorkingOrder:

@@ -233,7 +233,7 @@ async def target_with_its_stop() -> None:
     desk = barred()
     stop, target = await desk.submit(Order.stop(ID, -5, "98")), await desk.submit(Order.limit(ID, -5, "102"))
     for working in desk.broker._orders.values():
-        working.group = "g"
+        working.group, working.is_plain = "g", False
     desk.play(bar(2, 100, 103, 97, 100, volume=80))
     assert [str(order.filled_quantity) for order in (stop, target)] == ["5", "0"]
 

@@ -23,8 +23,10 @@ import msgspec
 from tradecore.analytics.equity_curve import CurveSnapshot, LedgerCurve
 from tradecore.analytics.marked_span import MarkedSpan, Piece
 from tradecore.analytics.side_totals import ZERO, SideTotals
+from tradecore.domain.exact import to_float
 from tradecore.domain.execution import Execution, Liquidity
 from tradecore.domain.instant import MIN_NS, format_ns
+from tradecore.domain.instrument import ONE
 from tradecore.domain.order import OrderSide
 from tradecore.domain.position import Position
 from tradecore.domain.trading_session import TradingSession
@@ -34,7 +36,6 @@ from tradecore.errors import StatisticsError
 _LIQUIDITY_MAKER: Final = Liquidity.MAKER
 _SIDE_BUY: Final = OrderSide.BUY
 
-_ONE: Final = Decimal(1)
 SLOPES_MAX: Final = 256
 _COMMISSION_STEP: Final = Decimal("1e-12")
 
@@ -164,25 +165,25 @@ class LedgerRecord:
         is_buy, was_long, is_long = execution.side is _SIDE_BUY, held > ZERO, now > ZERO
         if execution.slippage:
             self._book_slippage(execution, held, now, after.multiplier)
-        if held and now and was_long is not is_long:
+        if was_long is not is_long and held and now:
             counts = self._flip_counts
-            self._book_flip(execution, before, after)
+            self._book_flip(execution, before, after, is_buy)
         else:
             is_opening = not held or was_long is is_buy
             is_of_long = is_opening is is_buy
             counts = self._long_counts if is_of_long else self._short_counts
             self._book_part(execution, before, after, is_opening, self._long if is_of_long else self._short)
+            if not now:
+                is_long = was_long
         counts[2 * is_buy + (execution.liquidity is _LIQUIDITY_MAKER)] += 1
         self._position = after
         if self.first_ns == MIN_NS:
             self._begin(ts)
         self._executed_ns = ts
-        # An execution is a mark at its own price: it is what the market last paid.
-        if not now:
-            is_long = was_long
         if ts < self._adjusted_ns:  # it happened inside a bar in which the account was adjusted, and is known only now
             ts = self._adjusted_ns
-        self._changes.append(self._make_piece(after, is_long, ts, float(execution.price), known_ns))
+        # An execution is a mark at its own price: it is what the market last paid.
+        self._changes.append(self._make_piece(after, is_long, ts, to_float(execution.price), known_ns))
 
     def add_adjustment(self, ts: int, after: Position, profit: Decimal, price: float) -> None:
         """Money or units came without an execution, and all marks up to then have: a dividend, a split, interest.
@@ -208,7 +209,7 @@ class LedgerRecord:
     ) -> None:
         """An execution that opens, or closes, on one side alone."""
         value, commission = execution.quantity * execution.price, execution.commission
-        if after.multiplier != _ONE:
+        if after.multiplier is not ONE:
             value *= after.multiplier
         totals.turnover += value
         if commission:
@@ -224,12 +225,12 @@ class LedgerRecord:
         else:
             self._open(totals is self._long, execution.ts_event, -commission)
 
-    def _book_flip(self, execution: Execution, before: Position, after: Position) -> None:
+    def _book_flip(self, execution: Execution, before: Position, after: Position, is_buy: bool) -> None:
         """A close and an open at one instant."""
         price, commission, ts = execution.price, execution.commission, execution.ts_event
-        if after.multiplier != _ONE:
+        if after.multiplier is not ONE:
             price *= after.multiplier
-        if execution.side is _SIDE_BUY:
+        if is_buy:
             closing, opening, closed, opened = self._short, self._long, -before.quantity, after.quantity
         else:
             closing, opening, closed, opened = self._long, self._short, before.quantity, -after.quantity
@@ -246,7 +247,7 @@ class LedgerRecord:
             profit -= share
         self._trade_profit += profit
         self._close(closing, ts)
-        self._open(opening is self._long, ts, -rest)
+        self._open(is_buy, ts, -rest if commission else rest)
 
     def add_marks(self, times: Sequence[int], prices: Sequence[float]) -> None:
         """Prices at ascending instants; the sequences are kept. Raises: StatisticsError for one in the past."""

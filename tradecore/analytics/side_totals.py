@@ -73,17 +73,20 @@ class SideTotals(msgspec.Struct, gc=False):
 
     def add_trade(self, profit: Decimal, held_ns: int) -> None:
         """Count one closed trade: its profit after commission, and how long it was held."""
-        if profit > 0:
+        best, worst = self.best, self.worst
+        if profit > ZERO:
             self.trades_won += 1
             self.gross_profit += profit
-        elif profit < 0:
+        elif profit:
             self.trades_lost += 1
             self.gross_loss += profit
         else:
             self.trades_flat += 1
-        if self.best is None or profit > self.best:
+        if best is None or worst is None:
+            self.best = self.worst = profit
+        elif profit > best:
             self.best = profit
-        if self.worst is None or profit < self.worst:
+        elif profit < worst:
             self.worst = profit
         self.held_ns += held_ns
 

@@ -21,10 +21,10 @@ from tradecore.brokerage.conversion import Conversion
 from tradecore.brokerage.ledger import Ledger
 from tradecore.brokerage.linked_legs import LinkedLegs, find_leg_key
 from tradecore.brokerage.settings import SimulatedBrokerSettings
+from tradecore.domain.exact import to_exact
 from tradecore.domain.execution import Execution, Liquidity
 from tradecore.domain.instrument import ONE
 from tradecore.domain.position import Position
-from tradecore.execution.exact import to_exact
 from tradecore.execution.execution_engine import Charge
 from tradecore.execution.working_order import WorkingOrder
 
@@ -265,22 +265,21 @@ class AccountBook:
         paid = quantity * execution.price
         if instrument.multiplier is not ONE:
             paid *= instrument.multiplier
-        if ledger.conversion is None:
-            commission = execution.commission
-        else:
+        commission = execution.commission
+        if ledger.conversion is not None:
             commission = self._pay_commission(ledger.conversion, execution)
+        if order.is_special and (key := find_leg_key(order)) is not None:
+            quantity = -self._legs.set_quantity(key, order, order.remaining)
         cash, currency = self.cash, instrument.currency
-        left = cash.get(currency, _ZERO)
-        left = left - paid if order.is_buy else left + paid
+        if order.is_buy:
+            left = cash.get(currency, _ZERO) - paid
+            ledger.open_buys -= quantity
+        else:
+            left = cash.get(currency, _ZERO) + paid
+            ledger.open_sells -= quantity
         if commission:
             left -= commission
         cash[currency] = left
-        if order.is_special and (key := find_leg_key(order)) is not None:
-            quantity = -self._legs.set_quantity(key, order, order.remaining)
-        if order.is_buy:
-            ledger.open_buys -= quantity
-        else:
-            ledger.open_sells -= quantity
         if order.reserved:
             left_part = order.reserved * order.remaining / (order.remaining + execution.quantity)
             self._set_reserved(order, ledger, left_part)

@@ -26,11 +26,11 @@ from tradecore.brokerage.account_money import AccountMoney
 from tradecore.brokerage.currency_paths import RATE_CONTEXT
 from tradecore.brokerage.ledger import Ledger
 from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment, AdjustmentKind
+from tradecore.domain.exact import to_exact
 from tradecore.domain.instant import DAY_NS, MAX_NS
 from tradecore.domain.position import Position
 from tradecore.engine.participant import Recorder
 from tradecore.errors import InvalidEvent
-from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import Lane
 from tradecore.execution.splits import rescale_event, rescale_order
 from tradecore.execution.working_order import WorkingOrder

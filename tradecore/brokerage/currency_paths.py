@@ -17,7 +17,7 @@ from decimal import Context, Decimal
 from typing import Final
 
 from tradecore.brokerage.lane_prices import list_adverse, read_price_at
-from tradecore.execution.exact import to_exact
+from tradecore.domain.exact import to_exact
 from tradecore.execution.lane import Lane
 
 _ONE: Final = Decimal(1)

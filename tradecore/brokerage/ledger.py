@@ -11,13 +11,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from tradecore.brokerage.lane_prices import read_price
+from tradecore.domain.exact import to_exact
 from tradecore.domain.execution import Execution
 from tradecore.domain.instant import MIN_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import OrderSide
 from tradecore.domain.position import Position
 from tradecore.engine.participant import Recorder
-from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import Lane
 from tradecore.execution.working_order import WorkingOrder
 
@@ -36,6 +36,7 @@ class Ledger:
     """
 
     __slots__ = (
+        "conversion",
         "instrument",
         "lane",
         "last_mark_ns",
@@ -47,11 +48,10 @@ class Ledger:
         "strategy",
     )
 
-    conversion: Conversion | None = None
-    """Where its money is not the account's, or its commission not its own: see ConvertedLedger."""
-
     def __init__(self, strategy: str, instrument: Instrument, lane: Lane, recorder: Recorder) -> None:
         self.strategy, self.instrument, self.lane, self.recorder = strategy, instrument, lane, recorder
+        # Where its money is not the account's, or its commission not its own: see ConvertedLedger.
+        self.conversion: Conversion | None = None
         self.position = Position(instrument.id, multiplier=instrument.multiplier)
         self.open_buys = _ZERO
         self.open_sells = _ZERO

@@ -25,11 +25,11 @@ from tradecore.brokerage.account_book import AccountBook
 from tradecore.brokerage.account_money import AccountMoney
 from tradecore.brokerage.lane_prices import find_worst, list_adverse, read_price
 from tradecore.brokerage.ledger import Ledger
+from tradecore.domain.exact import to_exact
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.order import Order
 from tradecore.domain.order_terms import OrderRole
 from tradecore.errors import MarginBroken
-from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import Lane
 
 NEVER: Final = MAX_NS

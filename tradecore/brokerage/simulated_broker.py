@@ -15,15 +15,15 @@ from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import msgspec
 from msgspec.structs import replace
 
 from tradecore.brokerage.account_acts import AccountActs
 from tradecore.brokerage.account_book import AccountBook
 from tradecore.brokerage.account_events import AccountEvents
 from tradecore.brokerage.account_money import AccountMoney
+from tradecore.brokerage.broker_command import BrokerCommand, Timeline
 from tradecore.brokerage.ledger import Ledger
 from tradecore.brokerage.order_check import check_order, check_terms, check_update
 from tradecore.brokerage.report_queue import ReportQueue
@@ -57,28 +57,6 @@ _STATE_FILLED: Final = OrderState.FILLED
 _STATE_REJECTED: Final = OrderState.REJECTED
 
 _ZERO = Decimal(0)
-
-
-class Timeline(Protocol):
-    """What the broker needs of the engine's timeline."""
-
-    @property
-    def now(self) -> int:
-        """The instant of the turn, int nanoseconds."""
-        ...
-
-
-class _Command(msgspec.Struct, frozen=True, gc=False):
-    """A command on its way. word: "submit", "cancel" or "update"; terms that are None stay. reason: of a cancel."""
-
-    due_ns: int
-    word: str
-    order: WorkingOrder
-    quantity: Decimal | None = None
-    price: Decimal | None = None
-    stop_price: Decimal | None = None
-    decided_ns: int = 0
-    reason: str | None = None
 
 
 class SimulatedBroker:
@@ -121,8 +99,8 @@ class SimulatedBroker:
         self._recorders: dict[str, Recorder] = {}
         self._reports: list[BrokerReport | AdjustmentReport] = []  # due since the instant at which they were made
         self._delayed_reports = ReportQueue()
-        self._has_ended = False  # whether a report of an order's end may wait among them
-        self._commands: deque[_Command] = deque()
+        self._ended: list[str] = []  # orders whose end waits there to be told
+        self._commands: deque[BrokerCommand] = deque()
         self._orders: dict[str, WorkingOrder] = {}
         self._number = 0
         self._instant = 0
@@ -245,7 +223,7 @@ class SimulatedBroker:
         self._send("group", make_venue_group(orders, increment).first)
 
     def _take_charge(self, order: Order) -> WorkingOrder:
-        working = WorkingOrder.of(order)
+        working = WorkingOrder(order)
         if self._report_law is not None:
             working.report_ns = self._report_law.draw_ns(draw_key(self._seed, order.order_id, "report"))
         if working.is_special or not working.order_id:
@@ -308,19 +286,19 @@ class SimulatedBroker:
         due, commands, law = (now := self._timeline.now), self._commands, self._laws[word]
         if law is not None:
             due += law.draw_ns(draw_key(self._seed, order.order_id, word))
-        elif not commands and self._engine.due_ns > due:  # nothing comes before it: it takes effect here and now
+        elif not commands and (engine := self._engine).due_ns > due:  # nothing comes before it: it takes effect now
             self._instant = due
             if word == "submit":
                 self._accept(order, due)
             else:
-                self._take_effect(_Command(due, word, order, quantity, price, stop_price, now, reason))
+                self._take_effect(BrokerCommand(due, word, order, quantity, price, stop_price, now, reason))
             if self._book.is_exposed:
                 self.account.watch(due)
-            self._set_next(self._engine.due_ns)
+            self._set_next(engine.due_ns)
             return
         if commands and commands[-1].due_ns > due:
             due = commands[-1].due_ns
-        commands.append(_Command(due, word, order, quantity, price, stop_price, now, reason))
+        commands.append(BrokerCommand(due, word, order, quantity, price, stop_price, now, reason))
         if due < self._next_ns:
             self._next_ns = due
         if due < self.due_ns:
@@ -368,19 +346,25 @@ class SimulatedBroker:
 
     def take_reports(self, ts: int) -> Sequence[BrokerReport | AdjustmentReport]:
         """Reports due by this instant, in order, each handed out once."""
-        reports = self._reports
         if self._report_law is not None:
             reports = self._delayed_reports.take(ts)
             self._refresh_due()
-        elif reports:
+            told = [report.order for report in reports if isinstance(report, BrokerReport)]
+            self._forget([order.order_id for order in told if order.state.is_finished])
+            return reports
+        reports = self._reports
+        if reports:
             self._reports = []
             self.due_ns = self._next_ns
-        if self._has_ended:
-            self._has_ended = self._report_law is not None  # there it may still be on its way
-            for report in reports:
-                if type(report) is BrokerReport and report.order.state.is_finished:
-                    self._orders.pop(report.order.order_id, None)  # the strategy knows: it will not ask for it any more
+            if self._ended:
+                self._forget(self._ended)
+                self._ended.clear()
         return reports
+
+    def _forget(self, order_ids: Sequence[str]) -> None:
+        """The strategy knows that they ended: it will not ask for them any more."""
+        for order_id in order_ids:
+            self._orders.pop(order_id, None)
 
     def value(self, ts: int) -> None:
         """Record marks up to and including this instant; at the same instant an execution may still follow."""
@@ -428,7 +412,7 @@ class SimulatedBroker:
 
     # ---------------------------------------------------------------------------------------------- taking effect
 
-    def _take_effect(self, command: _Command) -> None:
+    def _take_effect(self, command: BrokerCommand) -> None:
         order, due = command.order, command.due_ns
         if command.word == "submit":
             self._accept(order, due)
@@ -480,7 +464,7 @@ class SimulatedBroker:
         order.move(_STATE_REJECTED, reason)
         self._publish(order, order.snapshot(self.name, ts))
 
-    def run_postponed(self, command: _Command, ts_event: int) -> None:
+    def run_postponed(self, command: BrokerCommand, ts_event: int) -> None:
         """A cancel or update takes effect, at once or after the bar that it had to wait for."""
         order = command.order
         if command.word == "cancel":
@@ -488,7 +472,7 @@ class SimulatedBroker:
         else:
             self._update(order, command, ts_event)
 
-    def _cancel(self, order: WorkingOrder, command: _Command, ts: int) -> None:
+    def _cancel(self, order: WorkingOrder, command: BrokerCommand, ts: int) -> None:
         if order.is_finished:
             reason = f"cannot cancel: the order is {order.state.name}"
             self._tell_answer(order, ts, reason=reason, cancel_rejected=True, ts_command=command.decided_ns)
@@ -501,7 +485,7 @@ class SimulatedBroker:
         self._book.release(order, order.ledger)
         self._publish(order, order.snapshot(self.name, ts, command.decided_ns))
 
-    def _update(self, order: WorkingOrder, command: _Command, ts: int) -> None:
+    def _update(self, order: WorkingOrder, command: BrokerCommand, ts: int) -> None:
         refusal, decided_ns = self._find_update_refusal(order, command), command.decided_ns
         if refusal is not None:
             self._tell_answer(order, ts, reason=refusal, update_rejected=True, ts_command=decided_ns)
@@ -532,7 +516,7 @@ class SimulatedBroker:
             self._engine.leave(order)
             self._engine.arrive(order, ts)
 
-    def _find_update_refusal(self, order: WorkingOrder, command: _Command) -> str | None:
+    def _find_update_refusal(self, order: WorkingOrder, command: BrokerCommand) -> str | None:
         if order.is_finished:
             return f"cannot update: the order is {order.state.name}"
         if command.quantity is not None and command.quantity < order.filled_quantity:
@@ -543,7 +527,7 @@ class SimulatedBroker:
             return self._groups.find_wish_refusal(order, command.quantity)
         return None
 
-    def _update_grouped(self, order: WorkingOrder, command: _Command, ts: int) -> bool:
+    def _update_grouped(self, order: WorkingOrder, command: BrokerCommand, ts: int) -> bool:
         """An update of an order whose group the venue holds; False where it is one as any other."""
         is_held = self._groups.is_held(order)
         if command.quantity is None and not is_held:
@@ -647,11 +631,13 @@ class SimulatedBroker:
         after: Position | None = None,
     ) -> None:
         """Record and report: due when it happened plus latency, but not before it can be known."""
-        self._recorders[order.strategy].record_order(snapshot)
-        if order.is_finished:
-            self._has_ended = True
+        strategy = order.strategy
+        record = self._recorders[strategy].record_order
+        record(snapshot)
         if self._report_law is None:
-            self._reports.append(BrokerReport(self._instant, order.strategy, snapshot, execution, after))
+            self._reports.append(BrokerReport(self._instant, strategy, snapshot, execution, after))
+            if order.is_finished:
+                self._ended.append(order.order_id)
         else:
             self._delayed_reports.put(
                 max(snapshot.ts_event + order.report_ns, self._instant), snapshot, execution, after

@@ -10,21 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from tradecore.domain.instrument import (
-    Instrument,
-    Number,
-    check_instrument_id,
-    refuse_instrument_id,
-    refuse_size,
-    to_decimal,
-)
+from tradecore.domain.instrument import Instrument, Number, check_instrument_id, to_decimal
 from tradecore.domain.order_machine import judge_report
 from tradecore.domain.order_snapshot import OrderSnapshot as OrderSnapshot
 from tradecore.domain.order_state import TRANSITIONS, OrderState, OutcomeKind, check_transition
@@ -55,6 +48,9 @@ _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
 _GTC, _GTD = TimeInForce.GTC, TimeInForce.GTD
 _INITIALIZED, _SUBMITTED, _TRIGGERED = OrderState.INITIALIZED, OrderState.SUBMITTED, OrderState.TRIGGERED
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
+_Typed = tuple[Number | None, Number | None, Number | None]
+_NOT_TYPED: _Typed = (None, None, None)
+_make = object.__new__
 
 
 class Order:
@@ -64,25 +60,21 @@ class Order:
     `quantity` is always above 0, beside `side`.
     """
 
-    # What most orders never change stands on the class; an instance holds only what is its own.
-    _state = _INITIALIZED
-    _order_id = ""
-    _strategy = ""
-    _broker = ""
-    _price: Decimal | None = None
-    _stop_price: Decimal | None = None
-    _average_price: Decimal | None = None
-    _reason: str | None
-    _ts_decided = 0
-    _time_in_force = _GTC
+    # What few orders have stands on the class; an instance holds what is read with every order, which is faster there.
     _tags = _NO_TAGS
-    _terms = PLAIN_TERMS
-    # Quantity and prices as typed, where one is a float: that may be rounded to the grid, the rest must lie on it.
-    _typed: tuple[Number | None, Number | None, Number | None] = (None, None, None)
-    _typed_trailing: TypedTrailing | None = None
     _cancel_reason: str | None = None
     _bracket_exits: tuple[Order, ...] = ()
     _alarm: str | None = None
+    _state: OrderState
+    _terms: OrderTerms
+    _time_in_force: TimeInForce
+    _price: Decimal | None
+    _stop_price: Decimal | None
+    _average_price: Decimal | None
+    _reason: str | None
+    # Quantity and prices as typed, where one is a float: that may be rounded to the grid, the rest must lie on it.
+    _typed: _Typed
+    _typed_trailing: TypedTrailing | None
     _repeated_reports = 0
 
     def __init__(
@@ -105,29 +97,15 @@ class Order:
         expire_time: of GTD, aware UTC. trailing: (offset, percent, activation_price, limit_offset), see Trailing.
         Raises: InvalidOrder, InvalidTime.
         """
-        amount = Decimal(quantity) if type(quantity) is int else to_decimal(quantity, "quantity")
-        if not amount:
-            raise InvalidOrder(f"quantity of an order for {instrument} is 0; expected above 0 to buy, below 0 to sell")
-        try:
-            self._instrument = check_instrument_id(instrument)
-        except TypeError as error:  # what cannot be hashed cannot be looked up either
-            raise refuse_instrument_id(instrument) from error
-        self._order_type = order_type
-        if amount > _ZERO:
-            self._side, self._quantity = _BUY, amount
-        else:
-            self._side, self._quantity = _SELL, -amount
-        # Read with every report, and an instance's own are read faster.
-        self._filled_quantity, self._reason = _ZERO, None
-        self._pending_cancel = self._pending_update = False
-        if type(quantity) is float or type(price) is float or type(stop_price) is float:
+        self._begin(instrument, quantity, order_type)
+        if type(price) is float or type(stop_price) is float:
             self._typed = (quantity, price, stop_price)
         if order_type is not _MARKET or price is not None or stop_price is not None:
-            self._set_prices(price, stop_price, trailing)
+            self._set_prices(price, stop_price)
         if time_in_force is not _GTC:
             self._time_in_force = check_time_in_force(time_in_force, instrument)
         if tags:
-            self._tags = _read_tags(tags, instrument)
+            self._tags = MappingProxyType(dict(tags))
         if post_only or reduce_only or expire_time is not None or time_in_force is _GTD or trailing is not None:
             self._typed_trailing = trailing
             self._terms = make_terms(
@@ -136,28 +114,39 @@ class Order:
                 trailing=None if trailing is None else Trailing.make(trailing),
             )  # fmt: skip
 
-    def _set_prices(self, price: Number | None, stop_price: Number | None, trailing: object) -> None:
+    def _begin(self, instrument: str, quantity: Number, order_type: OrderType) -> None:
+        """What every order has. The factories of plain orders come here at once: words cost more than the rest."""
+        if type(quantity) is int:
+            is_buy = quantity > 0
+            amount = Decimal(quantity if is_buy else -quantity)
+        else:
+            amount = to_decimal(quantity, "quantity")
+            is_buy = amount > _ZERO
+            if not is_buy:
+                amount = -amount
+        if not amount:
+            raise InvalidOrder(f"quantity of an order for {instrument} is 0; expected above 0 to buy, below 0 to sell")
+        self._instrument = check_instrument_id(instrument)
+        self._order_type = order_type
+        self._side = _BUY if is_buy else _SELL
+        self._quantity, self._filled_quantity = amount, _ZERO
+        self._state, self._order_id, self._strategy, self._broker, self._ts_decided = _INITIALIZED, "", "", "", 0
+        self._price = self._stop_price = self._average_price = self._reason = None
+        self._time_in_force, self._terms = _GTC, PLAIN_TERMS
+        self._pending_cancel = self._pending_update = False
+        self._typed = (quantity, None, None) if type(quantity) is float else _NOT_TYPED
+        self._typed_trailing = None
+
+    def _set_prices(self, price: Number | None, stop_price: Number | None) -> None:
         order_type = self._order_type
-        try:
-            has_price, has_stop = order_type.has_price, order_type.has_stop
-        except AttributeError as error:
-            words = ", ".join(f"OrderType.{one.name}" for one in OrderType)
-            raise InvalidOrder(
-                f"type of an order for {self._instrument} is {order_type!r:.80}; expected one of {words}, or a factory "
-                "such as Order.limit"
-            ) from error
-        if (price is not None) is not has_price:
+        if (price is not None) is not order_type.has_price:
             self._refuse_price("price", price)
-        if (stop_price is not None) is not has_stop:
+        if (stop_price is not None) is not order_type.has_stop:
             self._refuse_price("stop_price", stop_price)
         if price is not None:
             self._price = to_decimal(price, "price")
         if stop_price is not None:
             self._stop_price = to_decimal(stop_price, "stop_price")
-        elif price is None and trailing is None:
-            raise InvalidOrder(
-                f"a {order_type.value} order for {self._instrument} does not say how it trails; use Order.trailing_stop"
-            )
 
     def _refuse_price(self, name: str, value: Number | None) -> NoReturn:
         wrong = f"needs a {name}" if value is None else f"takes no {name}, got {value!r}"
@@ -168,12 +157,23 @@ class Order:
     @classmethod
     def market(cls, instrument: str, quantity: Number, **options: Any) -> Order:
         """Execute at once at what the market offers. quantity is signed."""
-        return cls(instrument, quantity, _MARKET, **options) if options else cls(instrument, quantity, _MARKET)
+        if options:
+            return cls(instrument, quantity, _MARKET, **options)
+        order = _make(cls)
+        order._begin(instrument, quantity, _MARKET)  # noqa: SLF001  (its own)
+        return order
 
     @classmethod
     def limit(cls, instrument: str, quantity: Number, price: Number, **options: Any) -> Order:
         """Execute at `price` or better. quantity is signed."""
-        return cls(instrument, quantity, _LIMIT, price=price, **options)
+        if options:
+            return cls(instrument, quantity, _LIMIT, price=price, **options)
+        order = _make(cls)
+        order._begin(instrument, quantity, _LIMIT)  # noqa: SLF001  (its own)
+        if type(price) is float:
+            order._typed = (quantity, price, None)  # noqa: SLF001
+        order._set_prices(price, None)  # noqa: SLF001
+        return order
 
     @classmethod
     def stop(cls, instrument: str, quantity: Number, stop_price: Number, **options: Any) -> Order:
@@ -374,24 +374,20 @@ class Order:
     def round_to(self, instrument: Instrument) -> None:
         """Lay quantity and prices on the instrument's grid. Called once at submit. Raises: InvalidOrder."""
         quantity, price, stop_price = self._typed
+        if type(quantity) is float or self._quantity % instrument.quantity_increment:
+            if quantity is None:
+                quantity = self._quantity if self._side is _BUY else -self._quantity
+            self._quantity = abs(instrument.quantity(quantity))
+            if not self._quantity:
+                raise InvalidOrder(
+                    f"quantity {quantity!r} of an order for {self._instrument} is less than "
+                    f"one quantity_increment {instrument.quantity_increment}"
+                )
         increment = instrument.price_increment
-        try:
-            if type(quantity) is float or self._quantity % instrument.quantity_increment:
-                if quantity is None:
-                    quantity = self._quantity if self._side is _BUY else -self._quantity
-                self._quantity = abs(instrument.quantity(quantity))
-                if not self._quantity:
-                    raise InvalidOrder(
-                        f"quantity {quantity!r} of an order for {self._instrument} is less than "
-                        f"one quantity_increment {instrument.quantity_increment}"
-                    )
-            if self._price is not None and self._price % increment:
-                self._price = instrument.price(self._price if price is None else price)
-            if self._stop_price is not None and self._stop_price % increment:
-                self._stop_price = instrument.price(self._stop_price if stop_price is None else stop_price)
-        except InvalidOperation as error:
-            largest = max(self._quantity, abs(self._price or _ZERO), abs(self._stop_price or _ZERO))
-            raise refuse_size(f"a number of an order for {self._instrument}", largest) from error
+        if self._price is not None and self._price % increment:
+            self._price = instrument.price(self._price if price is None else price)
+        if self._stop_price is not None and self._stop_price % increment:
+            self._stop_price = instrument.price(self._stop_price if stop_price is None else stop_price)
         if self._typed_trailing is not None:
             self._terms = replace(self._terms, trailing=Trailing.make(self._typed_trailing, instrument))
 
@@ -477,15 +473,6 @@ class Order:
             f"<Order {self._order_id or '(not submitted)'} {self._side.value} {self._quantity} {self._instrument} "
             f"{self._order_type.value}{at}{stop} {self._state.name} filled {self._filled_quantity}>"
         )
-
-
-def _read_tags(tags: object, instrument: str) -> Mapping[str, str]:
-    if not isinstance(tags, Mapping) or not all(isinstance(word, str) for pair in tags.items() for word in pair):
-        raise InvalidOrder(
-            f"tags of an order for {instrument} are {tags!r:.80}; expected texts by name, for example "
-            '{"signal": "breakout"}'
-        )
-    return MappingProxyType(dict(tags))
 
 
 # The same properties, read in C: brokers read a dozen of them per order, and a Python call for each would cost more

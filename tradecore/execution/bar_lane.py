@@ -19,11 +19,11 @@ from typing import Any, Final
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.event import SIZE_UNKNOWN
+from tradecore.domain.exact import to_exact
 from tradecore.domain.execution import Liquidity
 from tradecore.domain.instant import MIN_NS, SECOND_NS
 from tradecore.execution.bar_pairing import BarPairing
 from tradecore.execution.bar_passage import BarPassage
-from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import NEVER, TIME_OF, ZERO, Lane
 from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import NOWHERE, TAKER, WorkingOrder
@@ -206,7 +206,7 @@ class BarLane(Lane):
 
     def match(self, ts: int) -> None:
         """Bars of this instant, then the commands that waited for them."""
-        if self._scan_due_ns <= ts and not self._match_alone():
+        if self._scan_due_ns <= ts and not (self._may_be_alone and self._match_alone()):
             super().match(ts)
         if self._postponed:
             self._run_postponed(ts)
@@ -222,14 +222,11 @@ class BarLane(Lane):
 
         What `match` and BarPassage would do for it, without what they need for orders that compete.
         """
-        takers = self.takers
-        if len(takers) != 1 or not self._may_be_alone or self.stops or self.limits or self._postponed:
+        if len(self.takers) != 1 or self.stops or self.limits or self._postponed or self.depth is not None:
             return False
-        order, at = takers[0], self.taken
-        if order.price_f is not None or order.is_immediate or order.group is not None or self.depth is not None:
-            return False  # what a group has waiting may join this bar
+        order, at = self.takers[0], self.taken
         start = self.compute_start_ns(at)
-        if order.effective_ns > start:
+        if not order.is_plain or order.effective_ns > start:  # what a group has waiting may join this bar
             return False
         bid, ask = self.events[at], self.asks[at]
         bar = ask if order.is_buy else bid
@@ -288,12 +285,20 @@ class BarLane(Lane):
 
     def arrive(self, order: WorkingOrder, ts: int) -> None:
         """See Lane.arrive. The usual order, at market for the next open, has nothing to look at before."""
-        if order.price_f is not None or order.waits_for_trigger or not self._may_be_alone:
+        if not (order.is_plain and self._may_be_alone):
             super().arrive(order, ts)
             return
         order.effective_ns, order.place = ts, TAKER
         self.takers.append(order)
-        self.rescan()
+        if self.limits or self.stops or self._postponed:
+            self.rescan()
+            return
+        events, times, at = self.events, self._times, self.taken
+        self._scanned = at
+        if at == len(events):
+            self.due_ns = self._scan_due_ns = NEVER
+        else:
+            self.due_ns = self._scan_due_ns = events[at].ts_event if times is None else times[at]
 
     def arrive_inside(self, order: WorkingOrder, ts: int) -> None:
         """See Lane.arrive_inside: it has the close of the bar that ended now, as far as its volume goes."""

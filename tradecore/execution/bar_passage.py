@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.event import SIZE_UNKNOWN
+from tradecore.domain.exact import to_exact
 from tradecore.execution.bar_path import pass_ohlc, pass_worst
-from tradecore.execution.exact import to_exact
 from tradecore.execution.room import Room
 from tradecore.execution.working_order import (
     LIMIT,

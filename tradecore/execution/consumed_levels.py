@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Final
 
 from tradecore.domain.depth_snapshot import Level
+from tradecore.domain.exact import to_exact
 from tradecore.execution.consumed_size import ConsumedSize
-from tradecore.execution.exact import to_exact
 
 _ZERO: Final = Decimal(0)
 

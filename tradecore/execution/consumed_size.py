@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from tradecore.execution.exact import to_exact
+from tradecore.domain.exact import to_exact
 
 _ZERO: Final = Decimal(0)
 

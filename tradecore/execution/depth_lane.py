@@ -14,8 +14,8 @@ from typing import Any
 
 from tradecore.domain.depth_snapshot import DepthSnapshot, Level
 from tradecore.domain.event import CROSSED
+from tradecore.domain.exact import to_exact
 from tradecore.execution.consumed_levels import ConsumedLevels
-from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import ZERO
 from tradecore.execution.standing_lane import StandingLane
 from tradecore.execution.taking_levels import take_levels

@@ -34,7 +34,7 @@ from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.trade_lane import TradeLane
 from tradecore.execution.trade_queue_lane import TradeQueueLane
 from tradecore.execution.waiting_lane import WaitingLane
-from tradecore.execution.working_order import WorkingOrder
+from tradecore.execution.working_order import NOWHERE, WorkingOrder
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
 _STATE_CANCELLED: Final = OrderState.CANCELLED
@@ -94,7 +94,7 @@ class ExecutionEngine:
         self.due_ns = NEVER
         self._broker, self._source = broker, source
         self._listener = listener
-        self._charges: dict[str, Charge] = {}
+        self._terms: dict[str, tuple[Lane, Charge, str]] = {}  # by instrument: what executing on it takes
         self._by_series: dict[tuple[str, str], Lane] = {}
         self._due: list[tuple[int, str]] = []
         # The one lane of a run on one instrument, while no order expires: nothing to sort then.
@@ -154,7 +154,7 @@ class ExecutionEngine:
     def _place_lane(self, lane: Lane, charge: Charge) -> None:
         instrument = lane.instrument
         self.lanes[instrument.id] = lane
-        self._charges[instrument.id] = charge
+        self._terms[instrument.id] = (lane, charge, instrument.currency)
         self._sort_lanes()
         if len(self.lanes) == 1 and self._expiries.due_ns == NEVER:
             self._only = lane
@@ -341,14 +341,14 @@ class ExecutionEngine:
                 self.withdraw(order, ts_event, refusal)
                 return False
         instrument = order.instrument
-        commission = self._charges[instrument](order, quantity, price, liquidity)
-        lane = self.lanes[instrument]
-        if order.book(quantity, price):
+        lane, charge, currency = self._terms[instrument]
+        commission = charge(order, quantity, price, liquidity)
+        if order.book(quantity, price) and order.place != NOWHERE:
             lane.remove(order)
+        order_id = order.order_id
         execution = Execution(
-            f"{order.order_id}.{order.executions}", order.order_id, order.strategy, self._broker, self._source,
-            instrument, order.side, quantity, price, commission, lane.instrument.currency, liquidity,
-            lane.matched_on, ts_event, slippage,
+            f"{order_id}.{order.executions}", order_id, order.strategy, self._broker, self._source, instrument,
+            order.side, quantity, price, commission, currency, liquidity, lane.matched_on, ts_event, slippage,
         )  # fmt: skip
         listener.on_execution(order, execution)
         if self._reducing:

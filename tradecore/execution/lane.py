@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, Decimal
 from operator import attrgetter
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from tradecore.domain.execution import Liquidity
 from tradecore.domain.instant import MAX_NS
@@ -28,6 +28,7 @@ from tradecore.execution.room import Room
 from tradecore.execution.synthetic_depth import SyntheticDepth
 from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.taking_levels import take_down
+from tradecore.execution.venue import Venue
 from tradecore.execution.working_order import (
     LIMIT,
     NOWHERE,
@@ -51,33 +52,6 @@ _ONE: Final = Decimal(1)
 # Events looked at in one go while orders rest: small at first, because a cancel often follows soon.
 _CHUNK_FIRST: Final = 16
 _CHUNK_MOST: Final = 4_096
-
-
-class Venue(Protocol):
-    """What a lane tells of its orders. The ExecutionEngine is one."""
-
-    def execute(
-        self, order: WorkingOrder, quantity: Decimal, price: Decimal, ts_event: int, liquidity: Liquidity,
-        slippage: Decimal,
-    ) -> bool:  # fmt: skip
-        """An order executes; False when it was refused instead (no money), and is withdrawn."""
-        ...
-
-    def trigger(self, order: WorkingOrder, ts_event: int) -> None:
-        """A stop's condition was met."""
-        ...
-
-    def withdraw(self, order: WorkingOrder, ts_event: int, reason: str) -> None:
-        """The venue takes an order away."""
-        ...
-
-    def run_postponed(self, command: Any, ts_event: int) -> None:
-        """A command that had to wait for a bar takes effect; ts_event: its own instant."""
-        ...
-
-    def find_reducible(self, order: WorkingOrder) -> Decimal:
-        """How much of what its strategy holds an order of this side would close, >= 0."""
-        ...
 
 
 class Lane:

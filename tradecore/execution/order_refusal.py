@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tradecore.domain.exact import to_exact
 from tradecore.domain.order_terms import OrderRole
-from tradecore.execution.exact import to_exact
 from tradecore.execution.working_order import WorkingOrder
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def _find_wrong_exit(lane: Lane, entry: WorkingOrder) -> str | None:
         level = order.price if is_profit and order.price is not None else order.stop_price
         beyond = 0.0 if level is None else entry.sign * (float(level) - stands)
         if level is not None and (beyond <= 0 if is_profit else beyond >= 0):
-            role, where = "profit" if is_profit else "stop", "above" if is_profit is entry.is_buy else "below"
+            where = "above" if is_profit is entry.is_buy else "below"
             return (
-                f"its {role} {order.order_id} at {level} is on the wrong side of the market, which stands at {stands}: "
+                f"its {'profit' if is_profit else 'stop'} {order.order_id} at {level} is on the wrong side of the market, which stands at {stands}: "
                 f"it must lie {where}, or it would leave at once"
             )
     return None

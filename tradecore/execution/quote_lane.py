@@ -18,9 +18,9 @@ from math import inf
 from typing import Any
 
 from tradecore.domain.event import CROSSED, SIZE_UNKNOWN
+from tradecore.domain.exact import to_exact
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.execution.consumed_size import ConsumedSize
-from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import ZERO
 from tradecore.execution.standing_lane import StandingLane
 from tradecore.execution.synthetic_depth import SYNTHETIC_LEVELS

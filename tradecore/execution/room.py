@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from tradecore.execution.exact import to_exact, to_float
+from tradecore.domain.exact import to_exact, to_float
 
 _ZERO: Final = Decimal(0)
 

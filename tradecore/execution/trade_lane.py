@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tradecore.domain.event import SIZE_UNKNOWN
+from tradecore.domain.exact import to_exact
 from tradecore.domain.instant import MINUTE_NS
 from tradecore.domain.trade_tick import TradeTick
-from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import ZERO, Lane
 from tradecore.execution.minute_marks import walk_minutes
 from tradecore.execution.room import Room

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.event import CROSSED, SIZE_UNKNOWN
+from tradecore.domain.exact import to_exact
 from tradecore.domain.trade_tick import Aggressor, TradeTick
-from tradecore.execution.exact import to_exact
 from tradecore.execution.lane import ARRIVAL_OF, TIME_OF, ZERO
 from tradecore.execution.room import Room
 from tradecore.execution.trade_lane import TradeLane

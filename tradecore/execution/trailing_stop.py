@@ -11,8 +11,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from math import inf, nextafter
 from typing import Final
 
+from tradecore.domain.exact import to_exact
 from tradecore.domain.order_terms import Trailing
-from tradecore.execution.exact import to_exact
 
 _ONE: Final = Decimal(1)
 _HUNDRED: Final = Decimal(100)

@@ -8,9 +8,10 @@ Never:    executes or triggers anything: there is no market.    EXECUTION 7 (no_
 from __future__ import annotations
 
 from tradecore.domain.instrument import Instrument
-from tradecore.execution.lane import Lane, Venue
+from tradecore.execution.lane import Lane
 from tradecore.execution.match_rules import MatchRules
 from tradecore.execution.taker_price import TakerPrice
+from tradecore.execution.venue import Venue
 from tradecore.execution.working_order import TAKER, WorkingOrder, by_time
 
 

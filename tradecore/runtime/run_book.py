@@ -292,8 +292,9 @@ class Recorder:
 
     def record_execution(self, execution: Execution, before: Position, after: Position, known_ns: int) -> None:
         """Into the analyzer and the file."""
-        self._write(execution)
-        self._analyze(execution, before, after, known_ns)
+        write, analyze = self._write, self._analyze
+        write(execution)
+        analyze(execution, before, after, known_ns)
 
     def record_adjustment(self, adjusted: AccountAdjusted, profit: Decimal, price: float) -> None:
         """Into the analyzer and events.jsonl: money and units received, so that the books can be made again."""

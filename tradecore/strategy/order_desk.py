@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Final, NoReturn
 
 from tradecore.domain.account import Account
 from tradecore.domain.account_adjustment import AccountAdjusted, AdjustmentKind
@@ -74,32 +74,32 @@ class OrderDesk:
     def submit_order(self, order: Order, broker_name: str | None) -> Order:
         """Check, number and give an order to its broker at the end of the turn."""
         broker = self.check_order(order, broker_name)
-        self.order_count += 1
-        order_id = f"{self.name}-{self.order_count}"
-        order.mark_submitted(order_id, self.name, broker.name, self._timeline.now)
+        self.order_count = count = self.order_count + 1
+        name = self.name
+        order_id = f"{name}-{count}"
+        order.mark_submitted(order_id, name, broker.name, self._timeline.now)
         self._orders[order_id] = order
-        self._engine.note_order(self.name, "submit_order", broker.submit_order, order)
+        self._engine.note_order(name, "submit_order", broker.submit_order, order)
         return order
 
     def check_order(self, order: Order, broker_name: str | None) -> BrokerParticipant:
         """The broker that may take an order, which lies on its instrument's grid now. Raises: see Strategy."""
         if type(order) is not Order:
             check_given("submit_order", order, Order)
-        if not self.is_open:
-            raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
-        if order.order_id:
-            raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
-        place = broker_name or self._broker, order.instrument
-        try:
-            found = self._places.get(place)
-        except TypeError:  # what cannot be hashed is no broker's name
-            found = None
-        broker, instrument, check = found or self._find_place(*place)
+        if order.order_id or not self.is_open:
+            self._refuse(order)
+        place = (broker_name, order.instrument)
+        broker, instrument, check = self._places.get(place) or self._find_place(*place)
         order.round_to(instrument)
         self._engine.check_in_turn("submit_order")
         if check is not None:
             check(order)
         return broker
+
+    def _refuse(self, order: Order) -> NoReturn:
+        if not self.is_open:
+            raise OrderError(f"strategy {self.name!r} has been stopped; its orders are refused")
+        raise OrderError(f"order {order.order_id} was submitted before and is {order.state.name}; make a new Order")
 
     def _find_place(self, broker_name: str | None, instrument_id: str) -> _Place:
         """Where orders for an instrument go; it is looked up once. Raises: see Strategy."""
@@ -157,8 +157,6 @@ class OrderDesk:
 
     def cancel_all(self, instrument: str | None) -> None:
         """Ask for every open order (of an instrument) to be cancelled."""
-        if instrument is not None:
-            self.instrument(instrument)
         self._engine.check_in_turn("cancel_all_orders")
         for order in list(self._orders.values()):
             if instrument in (None, order.instrument):
@@ -221,11 +219,11 @@ class OrderDesk:
                 f"{label}: order {order.order_id or '(not submitted)'} {what}; only an open order will do"
             )
 
-    def _get_broker(self, name: str | Any | None) -> BrokerParticipant:
+    def _get_broker(self, name: str | None) -> BrokerParticipant:
         name = name or self._broker
         if name is None:
             raise OrderError(f"strategy {self.name!r} has no broker; name one with `broker =` in its table")
-        broker = self.brokers.get(name) if isinstance(name, str) else None
+        broker = self.brokers.get(name)
         if broker is None:
             raise OrderError(f"broker {name!r} is not defined; defined: {', '.join(sorted(self.brokers)) or 'none'}")
         return broker
@@ -290,12 +288,13 @@ class OrderDesk:
         order = self._orders.get(order_id)
         if order is not None:
             is_news = order.apply_report(change)
-            if change.state.is_finished and order.state.is_finished:  # or it is news that cannot be
+            if change.state.is_finished and order.is_finished:  # or it is news that cannot be
                 del self._orders[order_id]
-                self._finished[order_id] = order
+                finished = self._finished
+                finished[order_id] = order
                 if change.reason is not None:
                     self.endings.take(change)
-                if len(self._finished) >= 2 * FINISHED_KEPT:
+                if len(finished) >= 2 * FINISHED_KEPT:
                     self._forget_finished()
         else:
             order = self._finished.get(order_id)
@@ -340,34 +339,25 @@ class OrderDesk:
 
     def open_orders(self, instrument: str | None, broker: str | None) -> list[Order]:
         """Open orders as reported, at one broker (default: the one in use)."""
-        if broker is not None:
-            self._get_broker(broker)
-        if instrument is not None:
-            self.instrument(instrument)
         broker = broker or self._broker
         return [o for o in self._orders.values() if o.broker == broker and instrument in (None, o.instrument)]
 
     def position(self, instrument: str, broker: str | None) -> Position:
-        """Position as reported. Raises: UnknownInstrument, OrderError."""
-        place = (broker or self._broker or "", instrument)
-        try:
-            found = self._positions.get(place)
-        except TypeError:  # what cannot be hashed is neither
-            found = None
+        """Position as reported."""
+        broker = broker or self._broker or ""
+        found = self._positions.get((broker, instrument))
         if found is None:
-            if broker is not None:
-                self._get_broker(broker)
             found = Position(instrument, multiplier=self.instrument(instrument).multiplier)
-            self._positions[place] = found
+            self._positions[broker, instrument] = found
         return found
 
     def account(self, broker: str | None) -> Account:
         """Money at a broker as reported."""
         return self._money.account(self._get_broker(broker).name)
 
-    def instrument(self, instrument: str | Any) -> Instrument:
+    def instrument(self, instrument: str) -> Instrument:
         """Definition. Raises: UnknownInstrument."""
-        found = self._engine.instruments.get(instrument) if isinstance(instrument, str) else None
+        found = self._engine.instruments.get(instrument)
         if found is None:
             raise UnknownInstrument(instrument, list(self._engine.instruments))
         return found
