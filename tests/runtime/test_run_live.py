@@ -12,17 +12,21 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from msgspec import structs
 
 from tradecore.brokerage.settings import Latency, SimulatedBrokerSettings
+from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment, AdjustmentKind
 from tradecore.domain.delay_law import ConstantDelay
 from tradecore.domain.feed_state import FeedState
 from tradecore.domain.instant import HOUR_NS, SECOND_NS
 from tradecore.domain.order import Order
 from tradecore.domain.phase import Phase
-from tradecore.errors import (
-    EngineStateError,
-)
+from tradecore.domain.trade_tick import TradeTick
+from tradecore.errors import EngineStateError
 from tradecore.feeds.proof import Proof
+from tradecore.indicators import SMA
+from tradecore.runtime.check_parity import check_parity
+from tradecore.runtime.live_settings import RecordingSettings
 from tradecore.runtime.run_backtest import run_backtest
 from tradecore.runtime.run_result import RunResult
 from tradecore.storage.open_storage import open_storage
@@ -236,6 +240,58 @@ async def test_what_a_delay_holds_back_at_the_end_of_history_is_delivered_in_pha
         await stage.go(strategy, delays={"trade_tick": ConstantDelay(ms=4_000)})
     assert strategy.list_ids() == list(range(2, 40))
     assert strategy.list_ids("B")[-1] < 25 <= max(strategy.list_ids("CD"))
+
+
+# ------------------------------------------------------------------------------------------------- adjustments
+
+
+class Holder(LogStrategy):
+    """Buys 1 with the first trade of phase B and keeps it; an average of three prices goes along."""
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.average = SMA(3)
+        self.averages: list[float] = []
+        self.add_indicator(self.average, key="trades")
+
+    def on_trade_tick(self, tick: TradeTick) -> None:
+        if not self.list_events("trade"):
+            self.submit_order(Order.market(INSTRUMENT, 1))
+        self.averages.append(self.average.value)
+        super().on_trade_tick(tick)
+
+    def on_account_adjusted(self, adjusted: AccountAdjusted) -> None:
+        self._note("adjusted", (adjusted, self.position(INSTRUMENT).quantity))
+
+
+def make_adjustments(now: int) -> list[AccountAdjustment]:
+    """Dividends of 0.50 a minute ago, in 12 s, and in 31.25 s, when nothing arrives; a split in 42.5 s."""
+    dividends = [(AdjustmentKind.DIVIDEND, at, "0.5") for at in (-60, 12, 31.25)]
+    return [
+        AccountAdjustment(kind, INSTRUMENT, now + int(at * SECOND_NS), now + int(at * SECOND_NS), Decimal(value))
+        for kind, at, value in ((AdjustmentKind.SPLIT, 42.5, "2"), *dividends)
+    ]
+
+
+async def test_adjustments_are_booked_in_every_phase_at_their_own_instants(tmp_path: Path) -> None:
+    """1 held: 0.50 USD for each dividend; then 2 held, and the average goes on in halves. A replay hears the same."""
+    async with open_market_stage() as stage:
+        adjustments = make_adjustments(stage.clock.wall_ns())
+        strategy = Holder("trades")
+        broker = structs.replace(BROKER, participation=Decimal(1))  # prints are of 1
+        given: dict[str, Any] = {"brokers": {"sim": broker}, "adjustments": adjustments}
+        recording = RecordingSettings(frames=False)
+        result = await stage.go(strategy, **given, runs_dir=tmp_path, trace=True, recording=recording)
+    told = [(phase, now, event) for phase, now, word, event in strategy.log if word == "adjusted"]
+    assert [now for _, now, _ in told] == sorted(one.ts_received for one in adjustments)
+    assert [phase for phase, _, _ in told] == ["B", "D", "D", "D"]
+    assert [(adjusted.amount, held) for _, _, (adjusted, held) in told] == [*[(Decimal("0.5"), 1)] * 3, (0, 2)]
+    trades = strategy.list_events("trade")
+    after = next(place for place, tick in enumerate(trades) if tick.ts_received > told[-1][1])
+    one, two, three = (tick.price for tick in trades[after - 2 : after + 1])
+    assert strategy.averages[after] == pytest.approx((one / 2 + two / 2 + three) / 3)
+    parity = await check_parity(result.run_folder or "", strategies=Holder("trades"), **given)
+    assert parity.is_same, parity.differences
 
 
 # -------------------------------------------------------------------------------------------- an embedding program

@@ -11,7 +11,8 @@ The engine's own loop does the rest: brokers and strategies meet a live window e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -19,6 +20,7 @@ import anyio
 import msgspec
 from anyio.lowlevel import checkpoint
 
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.bar import Bar
 from tradecore.domain.clock import Clock
 from tradecore.domain.feed_state import FeedStateChanged
@@ -100,6 +102,8 @@ class LiveStage:
         self._bars_due_ns = NEVER
         self._heard_by: dict[Stream, list[Any]] = {}
         self._new: list[_Route] = []  # their lanes are made after they are
+        self._adjusting: _Route | None = None
+        self._adjustments: deque[AccountAdjustment] = deque()
 
     # --------------------------------------------------------------------------------------------------------- feeds
 
@@ -124,6 +128,14 @@ class LiveStage:
     def add_own(self, name: str, feed: Any) -> None:
         """Deliver what a user's live feed of this name gives to who subscribed to this feed."""
         self._own[name] = self._make_route(feed)
+
+    def add_adjustments(self, feed: Any, adjustments: Iterable[AccountAdjustment]) -> None:
+        """Adjustments of the run that history did not reach, in order of time: each comes when the clock reaches it.
+
+        feed: the one that brought those before them.
+        """
+        self._adjusting = self._make_route(feed)
+        self._adjustments.extend(adjustments)
 
     def _make_route(self, feed: Any) -> _Route:
         route = _Route(feed)
@@ -204,7 +216,8 @@ class LiveStage:
     @property
     def next_due_ns(self) -> int:
         """When something happens although nothing arrives; NEVER without."""
-        return min(self._engine.due_ns, self._engine.queue.next_own_ns, self._bars_due_ns)
+        adjusted_ns = self._adjustments[0].ts_received if self._adjustments else NEVER
+        return min(self._engine.due_ns, self._engine.queue.next_own_ns, self._bars_due_ns, adjusted_ns)
 
     async def _take_outside(self) -> None:
         """Commands of the embedding program have a turn of their own."""
@@ -247,10 +260,23 @@ class LiveStage:
     async def _run_window(self, deliveries: list[Any], loads: list[Any], mark: int, lane: Lane | None = None) -> None:
         """lane: of all deliveries, where it is one that needs no envelopes."""
         own = self._engine.queue.take_own(mark)
+        if self._adjustments and self._adjustments[0].ts_received < mark:
+            own = self._take_adjustments(mark, loads) + own
         if own:
             deliveries, lane = deliveries + own, None
             deliveries.sort(key=received_time)  # stable: a timer comes after what arrived at its instant
         await self._engine.deliver(Window(deliveries, lane, loads, mark, is_last=False))
+
+    def _take_adjustments(self, mark: int, loads: list[Any]) -> list[Any]:
+        """Adjustments due before the mark, to be delivered; `loads` has them for the brokers."""
+        route, taken = self._adjusting, list[Any]()
+        assert route is not None, "they came with it"
+        self._open_lanes()
+        while self._adjustments and (due := self._adjustments[0]).ts_received < mark:
+            taken.append(route.address(due, due.ts_event, due.ts_received))
+            self._adjustments.popleft()
+        loads.append((route.lane, taken))
+        return taken
 
     def _find_plain(self, events: list[Any], mark: int) -> Lane | None:
         """The lane of all these events, if they are of one stream and need nothing but to be delivered."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.delay_law import DelayLaw
 from tradecore.errors import RecordingUnreadable
 from tradecore.runtime.live_settings import HandoverSettings
@@ -33,13 +34,15 @@ async def check_parity(
     broker_of: Mapping[str, str] | None = None,
     handover: HandoverSettings | None = None,
     delays: Mapping[str, DelayLaw] | None = None,
+    adjustments: Sequence[AccountAdjustment] = (),
     seed: int = 0,
     keep_in: Path | None = None,
 ) -> Parity:
     """Whether a replay of the recording gives the callbacks, orders and executions that the live run left.
 
-    live: its run folder. strategies, brokers, broker_of, handover, delays, seed: as they were given to run_live, for a
-    run that was made in code; strategy objects must be new. keep_in: a folder for the replay's own run folder.
+    live: its run folder. strategies, brokers, broker_of, handover, delays, adjustments, seed: as they were given to
+    run_live, for a run that was made in code; strategy objects must be new. keep_in: a folder for the replay's own run
+    folder.
     Raises: RecordingUnreadable, ConfigError, StrategyError, and what else a run raises.
     """
     live = Path(live)
@@ -50,7 +53,7 @@ async def check_parity(
             plan = plan_from_objects(
                 name="replay", strategies=strategies, brokers=brokers or {}, broker_of=broker_of, instruments=(),
                 storage=None, start=None, end=None, seed=seed, batch_size=1_024, order_by="delivery", on_error="halt",
-                delays=delays or {}, trace=True, runs_folder=folder,
+                delays=delays or {}, adjustments=adjustments, trace=True, runs_folder=folder,
             )  # fmt: skip
             settings = handover or HandoverSettings()
         else:

@@ -8,14 +8,16 @@ Never:    starts a loop or installs a signal handler: cancel `scope` to end it, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.clock import Clock
 from tradecore.domain.feed_state import FeedState, FeedStateChanged
 from tradecore.domain.phase import Phase
@@ -47,6 +49,7 @@ class LiveRun:
     """All parts of a live run. start_ns: where history begins; stop_ns: where the run ends, NEVER without.
 
     feed_states: the last state of each stream, in words, as it was told. notes: what a reader of the result must know.
+    adjustments: of the configuration, with the feed that brings them; None without any.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class LiveRun:
         self.replay_end_ns: int | None = None
         self.questions: HistoryQuestions | None = None
         self.recording: RunRecording | None = None
+        self.adjustments: tuple[Any, Sequence[AccountAdjustment]] | None = None
         self._feeds: LiveFeeds | None = None
         self._spans: list[PhaseSpan] = []
         self._began_ns = 0  # of the present phase, by the machine's clock
@@ -91,6 +95,13 @@ class LiveRun:
     def give_feeds(self, feeds: LiveFeeds) -> None:
         """Complete the run."""
         self._feeds = feeds
+
+    def go_on_adjusting(self, after_ns: int) -> None:
+        """History has ended: adjustments that are later than this instant come by the clock."""
+        if self.adjustments is not None:
+            feed, adjustments = self.adjustments
+            later = [one for one in adjustments if one.ts_received > after_ns]
+            self.stage.add_adjustments(feed, sorted(later, key=attrgetter("ts_received")))
 
     # ------------------------------------------------------------------------------------------------------ the stage
 

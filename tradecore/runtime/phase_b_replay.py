@@ -23,3 +23,4 @@ async def replay(run: LiveRun) -> None:
     run.feeds.end_replay()
     if not run.engine.is_ending and run.replay_end_ns is not None:
         run.engine.timeline.advance_to(run.replay_end_ns)
+        run.go_on_adjusting(run.replay_end_ns)

@@ -59,6 +59,7 @@ async def replay_run(session: RecordedSession, plan: RunPlan, handover: Handover
     run = _make_run(assembly, session, handover, facts["start_ns"])
     try:
         await assembly.add_strategies(run.feeds)
+        run.adjustments = assembly.adjustments
         await assembly.engine.run(_Replay(run, session, marks, facts["replay_end_ns"]).go)
     except Exception as error:
         kept = assembly.finish("failed", error, {})

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.brokerage.simulated_broker import SimulatedBroker
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.instrument import Instrument
 from tradecore.engine.delay_simulator import DelaySimulator
 from tradecore.engine.engine_settings import EngineSettings
@@ -41,7 +42,9 @@ class ReplayFeeds(FeedSource, Protocol):
 
 
 class RunAssembly:
-    """One run's parts. delays: of imported history, None where nothing is delayed."""
+    """One run's parts. delays: of imported history, None where nothing is delayed. adjustments: the plan's, with the
+    feed that brings them, once strategies are there; None without any.
+    """
 
     def __init__(
         self, plan: RunPlan, instruments: dict[str, Instrument], progress: TellProgress | None, bus: MessageBus
@@ -68,6 +71,7 @@ class RunAssembly:
             progress=progress,
         )
         self.book = RunBook(plan, self.engine, instruments)
+        self.adjustments: tuple[Any, Sequence[AccountAdjustment]] | None = None
         self._instruments = instruments
 
     def _make_broker(self, name: str, broker: Any, timeline: Timeline) -> BrokerParticipant:
@@ -101,7 +105,8 @@ class RunAssembly:
                 broker.attach(planned.name, self.book.recorder(planned.name, broker.name))
             self.engine.add_strategy(host)
         if self.plan.adjustments:
-            await self.engine.attach(make_adjustments_feed(self.plan.adjustments))
+            self.adjustments = (make_adjustments_feed(self.plan.adjustments), self.plan.adjustments)
+            await self.engine.attach(self.adjustments[0])
 
     def finish(self, status: Status, error: BaseException | None, used: Mapping[Series, SeriesInfo]) -> RunResult:
         """Close the book. used: the stored series that were read. Nothing here awaits: it is whole or not at all."""

@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.clock import Clock
 from tradecore.domain.delay_law import DelayLaw
 from tradecore.domain.duration import to_duration_ns
@@ -67,6 +68,7 @@ async def run_live(
     name: str = "live",
     on_error: str = "halt",
     delays: Mapping[str, DelayLaw] | None = None,
+    adjustments: Sequence[AccountAdjustment] = (),
     trace: bool = False,
     runs_dir: str | Path | None = None,
     log_level: LogLevel | None = None,
@@ -85,10 +87,10 @@ async def run_live(
     Either `config` (a TOML file or a RunConfig of mode "live"), or objects, as for run_backtest; and besides:
     venues: by the suffix of their instruments' ids, {"BINANCE": BinanceVenue(...)}, or tables by name. warmup: how far
     back from now history is replayed ("30d", a timedelta, int nanoseconds), or start. handover: what may be lacking.
-    log_level, logger: as for run_backtest. watch: called with the LiveRun before it starts; its gate, phases and feed
-    states can be looked at at any time. clock: the run's, the machine's by default. recorder: hears every arrival.
-    recording: write all that is received into the run folder, so that the run can be repeated. spill: where a full
-    buffer goes.
+    adjustments, log_level, logger: as for run_backtest; adjustments that history does not reach come by the clock.
+    watch: called with the LiveRun before it starts; its gate, phases and feed states can be looked at at any time.
+    clock: the run's, the machine's by default. recorder: hears every arrival. recording: write all that is received
+    into the run folder, so that the run can be repeated. spill: where a full buffer goes.
 
     Raises: ConfigError, VenueError in all its kinds, FeedError (StreamBroken, StreamConflict, SpillFailed,
     CatchUpTooSlow), StorageError, StrategyError.
@@ -105,7 +107,7 @@ async def run_live(
         plan = plan_from_objects(
             name=name, strategies=strategies, brokers=brokers or {}, broker_of=broker_of, instruments=instruments,
             storage=storage, start=start, end=None, seed=seed, batch_size=1_024, order_by="delivery",
-            on_error=on_error, delays=delays or {}, trace=trace,
+            on_error=on_error, delays=delays or {}, adjustments=adjustments, trace=trace,
             runs_folder=None if runs_dir is None else Path(runs_dir), log_level=log_level, logger=logger,
         )  # fmt: skip
         plan.description["run"]["mode"] = "live"
@@ -172,6 +174,7 @@ class _Session:
         run = self._make_run(assembly, storage, opened, stop_ns, recording)
         try:
             await assembly.add_strategies(run.feeds)
+            run.adjustments = assembly.adjustments
             if self._watch is not None:
                 self._watch(run)
             await assembly.engine.run(run.go)
