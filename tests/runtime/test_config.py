@@ -426,7 +426,14 @@ def test_what_can_not_be_matched_on_is_found_with_its_line() -> None:
     """A run would only say so at its start."""
     mistake = find_one(MINIMAL + 'match_on = { "IBM.NYSE" = "deph" }\n')
     assert mistake.line == MINIMAL.count("\n") + 1
-    assert "depth" in str(mistake)
+    assert mistake.help == 'write "IBM.NYSE" = "depth"'
+
+
+def test_a_key_in_a_help_is_written_as_toml_wants_it() -> None:
+    """An instrument id as a key needs quotes: without them its dot would make a table."""
+    assert find_one(MINIMAL + 'spread = { "IBM.NYSE" = "x" }\n').help == 'write "IBM.NYSE" = 0.01'
+    said = find_one(MINIMAL + 'spread = { "IBM.NYSE" = -1 }\n').help
+    assert said == 'write "IBM.NYSE" = a number that is 0 or more'
 
 
 def test_slippage_down_a_synthetic_depth_is_read_and_checked() -> None:

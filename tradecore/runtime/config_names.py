@@ -15,7 +15,7 @@ from tradecore.errors import InvalidName
 from tradecore.runtime.config_mistakes import BAD_NAME, UNKNOWN_NAME, MistakeLog
 from tradecore.runtime.config_scalars import describe
 from tradecore.runtime.nearest_name import find_nearest
-from tradecore.runtime.toml_places import KeyPath
+from tradecore.runtime.toml_places import KeyPath, format_last_key
 
 _NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")
 
@@ -40,7 +40,7 @@ def is_instrument_id(text: str, path: KeyPath, log: MistakeLog) -> bool:
     try:
         check_instrument_id(text)
     except InvalidName as error:
-        log.add(BAD_NAME, path, str(error), help_=f'write {path[-1]} = "IBM.NYSE"')
+        log.add(BAD_NAME, path, str(error), help_=f'write {format_last_key(path)} = "IBM.NYSE"')
         return False
     return True
 
@@ -49,5 +49,5 @@ def check_name(name: str, path: KeyPath, log: MistakeLog) -> None:
     """A name becomes a folder or the beginning of ids, so it has letters, digits and - _ . only."""
     if not _NAME.match(name):
         clean = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:80] or "my-run"
-        help_ = f'write {path[-1]} = "{clean}"'
+        help_ = f'write {format_last_key(path)} = "{clean}"'
         log.add(BAD_NAME, path, "a name has letters, digits and - _ . only", met=describe(name), help_=help_)

@@ -26,7 +26,7 @@ from tradecore.runtime.config_mistakes import (
     MistakeLog,
 )
 from tradecore.runtime.nearest_name import find_nearest
-from tradecore.runtime.toml_places import KeyPath
+from tradecore.runtime.toml_places import KeyPath, format_last_key
 
 _PLAIN_NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?\Z")
 
@@ -94,7 +94,7 @@ class ScalarReader:
             met=describe(raw),
             expected=listed if len(words) == 1 else f"one of {listed}",
             nearest=nearest,
-            help_=f'write {path[-1]} = "{nearest or words[0]}"',
+            help_=f'write {format_last_key(path)} = "{nearest or words[0]}"',
         )
         return BAD
 
@@ -152,7 +152,7 @@ class ScalarReader:
                 "out of range",
                 met=describe(number),
                 expected=str(number_range),
-                help_=f"write {path[-1]} = a number that is {number_range}",
+                help_=f"write {format_last_key(path)} = a number that is {number_range}",
             )
             return BAD
         return number
@@ -166,7 +166,7 @@ class ScalarReader:
                 path,
                 "a date and time are needed, in UTC or with an offset",
                 met=raw.isoformat(),
-                help_=f"write {path[-1]} = {text}",
+                help_=f"write {format_last_key(path)} = {text}",
             )
             return BAD
         if not isinstance(raw, datetime):
@@ -178,7 +178,7 @@ class ScalarReader:
                 path,
                 "this time names no time zone, and none is guessed",
                 met=raw.isoformat(),
-                help_=f"write {path[-1]} = {raw.isoformat()}Z if it is UTC, or end it with an offset such as +01:00",
+                help_=f"write {format_last_key(path)} = {raw.isoformat()}Z if it is UTC, or end it with an offset such as +01:00",
             )
             return BAD
         try:
@@ -197,7 +197,7 @@ class ScalarReader:
             "wrong type",
             met=describe(raw),
             expected=ARTICLES[kind],
-            help_=f"write {path[-1] if path else 'it'} = {example or EXAMPLES[kind]}",
+            help_=f"write {format_last_key(path)} = {example or EXAMPLES[kind]}",
         )
 
 

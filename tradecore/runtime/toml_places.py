@@ -58,6 +58,11 @@ def format_key_path(path: KeyPath) -> str:
     return text
 
 
+def format_last_key(path: KeyPath) -> str:
+    """The key at its place, as a user would write it there: price, "IBM.NYSE"; "it" for an element of a list."""
+    return "it" if not path or isinstance(path[-1], int) else format_key_path(path[-1:])
+
+
 _BARE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 _BLANK: Final = frozenset(" \t")
 _END_OF_VALUE: Final = frozenset(",]}#\n")
