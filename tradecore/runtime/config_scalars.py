@@ -173,12 +173,13 @@ class ScalarReader:
             self.add_wrong_type(raw, "datetime", path)
             return BAD
         if raw.utcoffset() is None:
+            utc = f"{format_last_key(path)} = {raw.isoformat()}Z"
             self.log.add(
                 NO_OFFSET,
                 path,
                 "this time names no time zone, and none is guessed",
                 met=raw.isoformat(),
-                help_=f"write {format_last_key(path)} = {raw.isoformat()}Z if it is UTC, or end it with an offset such as +01:00",
+                help_=f"write {utc} if it is UTC, or end it with an offset such as +01:00",
             )
             return BAD
         try:
