@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from tradecore.brokerage.simulated_broker import SimulatedBroker
 from tradecore.domain import order_machine
+from tradecore.domain.instant import SECOND_NS
 from tradecore.domain.order import Order
 from tradecore.domain.order_machine import News, OrderRecord, make_record
 from tradecore.domain.order_state import MATRIX, OrderNews, OrderState, Outcome, OutcomeKind
@@ -27,8 +28,10 @@ from tradecore.execution import group_rules
 from tradecore.execution.execution_engine import ExecutionEngine
 from tradecore.execution.group_rules import Action
 from tradecore.strategy.order_desk import OrderDesk
-from tradecore.testing.order_laws import BrokenLaw, hold
+from tradecore.testing.builders import make_ns, make_quote_tick
+from tradecore.testing.order_laws import BrokenLaw, OrderLaws, hold
 from tradecore.testing.order_soak import GroupStory
+from tradecore.testing.order_stage import OrderStage
 
 N, S = OrderNews, OrderState
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -135,7 +138,7 @@ def tell_group_stories(contingency: str, kind: str) -> None:
         contingencies = (contingency,)
 
     options = settings(
-        max_examples=1_500, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+        max_examples=150, stateful_step_count=30, deadline=None, derandomize=True, database=None,
         phases=[Phase.generate], suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
     )  # fmt: skip
     run_state_machine_as_test(Story, settings=options)
@@ -217,14 +220,14 @@ def _average_kept(real: Any) -> Any:
 
 def _free_in_parts(real: Any) -> Any:
     def wrong(self: Any, order: Any, quantity: Decimal, *rest: Any) -> Any:
-        charges, name = self._charges, order.instrument
-        charge = charges[name]
+        terms, name = self._terms, order.instrument
+        lane, _, currency = known = terms[name]
         if quantity < order.remaining:
-            charges[name] = lambda *_: Decimal(0)
+            terms[name] = (lane, lambda *_: Decimal(0), currency)
         try:
             return real(self, order, quantity, *rest)
         finally:
-            charges[name] = charge
+            terms[name] = known
 
     return wrong
 
@@ -277,11 +280,41 @@ IN_GROUPS: dict[str, tuple[str, str, Plant]] = {
     "siblings are not reduced": (
         "venue", "quote", without_steps(Action.RESIZE, of=lambda group, step: not _grows(group, step)),
     ),
-    "the entry works on when the exits are done": ("venue", "quote", without_steps(Action.CANCEL, of=_is_entry)),
     "what executed too much is not closed": (
         "client", "bar", patch(group_rules, "_find_close", lambda real: lambda group: None),
     ),
 }  # fmt: skip
+
+
+def tell_of_an_entry_in_part(contingency: str) -> None:
+    """4 of 10 come in at 99.99, all 4 leave at 101: what is left of the entry must not come in any more.
+
+    Random stories meet this once in a thousand: the exits must be done while the entry rests and nothing crosses it.
+    """
+    stage = OrderStage("quote_tick TEST.SIM", contingency=contingency)
+    laws = OrderLaws(stage)
+
+    def play(second: int, bid: float, size: int) -> None:
+        ts = make_ns("2024-01-01T10:00") + second * SECOND_NS
+        stage.play(make_quote_tick(ts, bid, round(bid + 0.01, 2), bid_size=size, ask_size=size, instrument="TEST.SIM"))
+        laws.check()
+
+    play(0, 100.0, 50)
+    stage.submit_group(Order.bracket("TEST.SIM", 10, price="99.99", profit_price=101, stop_price=99))
+    for second, bid, size in ((1, 99.98, 4), (2, 101.5, 50), (3, 100.0, 50)):
+        play(second, bid, size)
+    laws.check_at_rest()
+
+
+@pytest.mark.parametrize("contingency", ["client", "venue"])
+def test_the_entry_that_works_on_when_its_exits_are_done_is_caught(
+    contingency: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the story breaks no law without the bug."""
+    tell_of_an_entry_in_part(contingency)
+    without_steps(Action.CANCEL, of=_is_entry)(monkeypatch)
+    with pytest.raises(BrokenLaw, match="the exits are done, and something works"):
+        tell_of_an_entry_in_part(contingency)
 
 
 @pytest.mark.parametrize(("contingency", "kind", "plant"), IN_GROUPS.values(), ids=IN_GROUPS)

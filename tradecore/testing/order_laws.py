@@ -132,12 +132,16 @@ class OrderLaws:
 
     def _check_cancel(self, order: OrderSnapshot) -> None:
         """A cancel of ours takes its time, and does not come before what it cancels."""
-        if order.state is not OrderState.CANCELLED or order.reason is not None:
+        if order.state is not OrderState.CANCELLED or order.cancel_rejected or order.update_rejected:
+            return
+        if order.reason is not None and not order.ts_command:  # the venue's own
             return
         asked = [ns for ns, label, order_id in self._stage.asked if order_id == order.order_id and "cancel" in label]
         hold("S1", holds=bool(asked) and order.ts_event >= asked[0] + self._way["cancel"],
              met=f"{order.order_id} is cancelled at {order.ts_event}, asked for at {asked}")  # fmt: skip
-        hold("S6", holds=order.order_id in self._records, met=f"{order.order_id} is cancelled before it was accepted")
+        if order.terms.parent_id is None:  # a child may be cancelled while it is held
+            known = order.order_id in self._records
+            hold("S6", holds=known, met=f"{order.order_id} is cancelled before it was accepted")
 
     def _take_execution(self, order: OrderSnapshot, execution: Execution) -> None:
         hold("O8", holds=execution.execution_id not in self._ids, met=f"{execution.execution_id} was told twice")
