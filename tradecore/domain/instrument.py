@@ -30,12 +30,20 @@ SESSIONS: Final = ("24x7", "fx")
 @lru_cache(maxsize=4_096)
 def check_instrument_id(instrument: str) -> str:
     """The id itself, if it reads SYMBOL.VENUE; the venue stands after the last dot. Raises: InvalidName."""
+    if not isinstance(instrument, str):
+        raise refuse_instrument_id(instrument)
     symbol, dot, venue = instrument.rpartition(".")
     if not (dot and symbol and venue) or any(c.isspace() for c in instrument):
         raise InvalidName(
             f"instrument id {instrument!r} cannot be read; expected SYMBOL.VENUE without spaces, for example IBM.NYSE"
         )
     return instrument
+
+
+def refuse_instrument_id(met: object) -> InvalidName:
+    """The error for what is no text, and so no id."""
+    kind = type(met).__name__
+    return InvalidName(f"instrument id is the {kind} {met!r:.80}; expected a text SYMBOL.VENUE, for example 'IBM.NYSE'")
 
 
 def split_instrument_id(instrument: str) -> tuple[str, str]:
@@ -116,11 +124,23 @@ def to_decimal(value: Number, what: str) -> Decimal:
 
 def _on_grid(value: Number, increment: Decimal, rounding: str, what: str, name: str) -> Decimal:
     number = to_decimal(value, what)
-    if isinstance(value, float):
-        return (number / increment).quantize(Decimal(1), rounding) * increment
-    if number % increment:
+    try:
+        if isinstance(value, float):
+            return (number / increment).quantize(Decimal(1), rounding) * increment
+        rest = number % increment
+    except InvalidOperation as error:
+        raise refuse_size(what, value) from error
+    if rest:
         raise InvalidOrder(
             f"{what} is {number}, which is off its {name} {increment}; type a multiple of it, "
             "or a float if it may be rounded"
         )
     return number
+
+
+def refuse_size(what: str, value: Number) -> InvalidOrder:
+    """The error for a number of so many increments that they cannot be counted exactly."""
+    return InvalidOrder(
+        f"{what} is {value!r:.60}: so many increments cannot be counted exactly; expected at most 28 digits from the "
+        "first to that of its increment"
+    )

@@ -10,14 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from tradecore.domain.instrument import Instrument, Number, check_instrument_id, to_decimal
+from tradecore.domain.instrument import (
+    Instrument,
+    Number,
+    check_instrument_id,
+    refuse_instrument_id,
+    refuse_size,
+    to_decimal,
+)
 from tradecore.domain.order_machine import judge_report
 from tradecore.domain.order_snapshot import OrderSnapshot as OrderSnapshot
 from tradecore.domain.order_state import TRANSITIONS, OrderState, OutcomeKind, check_transition
@@ -101,11 +108,11 @@ class Order:
         if type(price) is float or type(stop_price) is float:
             self._typed = (quantity, price, stop_price)
         if order_type is not _MARKET or price is not None or stop_price is not None:
-            self._set_prices(price, stop_price)
+            self._set_prices(price, stop_price, trailing)
         if time_in_force is not _GTC:
             self._time_in_force = check_time_in_force(time_in_force, instrument)
         if tags:
-            self._tags = MappingProxyType(dict(tags))
+            self._tags = _read_tags(tags, instrument)
         if post_only or reduce_only or expire_time is not None or time_in_force is _GTD or trailing is not None:
             self._typed_trailing = trailing
             self._terms = make_terms(
@@ -126,7 +133,10 @@ class Order:
                 amount = -amount
         if not amount:
             raise InvalidOrder(f"quantity of an order for {instrument} is 0; expected above 0 to buy, below 0 to sell")
-        self._instrument = check_instrument_id(instrument)
+        try:
+            self._instrument = check_instrument_id(instrument)
+        except TypeError as error:  # what cannot be hashed cannot be looked up either
+            raise refuse_instrument_id(instrument) from error
         self._order_type = order_type
         self._side = _BUY if is_buy else _SELL
         self._quantity, self._filled_quantity = amount, _ZERO
@@ -137,16 +147,28 @@ class Order:
         self._typed = (quantity, None, None) if type(quantity) is float else _NOT_TYPED
         self._typed_trailing = None
 
-    def _set_prices(self, price: Number | None, stop_price: Number | None) -> None:
+    def _set_prices(self, price: Number | None, stop_price: Number | None, trailing: object = None) -> None:
         order_type = self._order_type
-        if (price is not None) is not order_type.has_price:
+        try:
+            has_price, has_stop = order_type.has_price, order_type.has_stop
+        except AttributeError as error:
+            words = ", ".join(f"OrderType.{one.name}" for one in OrderType)
+            raise InvalidOrder(
+                f"type of an order for {self._instrument} is {order_type!r:.80}; expected one of {words}, or a factory "
+                "such as Order.limit"
+            ) from error
+        if (price is not None) is not has_price:
             self._refuse_price("price", price)
-        if (stop_price is not None) is not order_type.has_stop:
+        if (stop_price is not None) is not has_stop:
             self._refuse_price("stop_price", stop_price)
         if price is not None:
             self._price = to_decimal(price, "price")
         if stop_price is not None:
             self._stop_price = to_decimal(stop_price, "stop_price")
+        elif price is None and trailing is None:
+            raise InvalidOrder(
+                f"a {order_type.value} order for {self._instrument} does not say how it trails; use Order.trailing_stop"
+            )
 
     def _refuse_price(self, name: str, value: Number | None) -> NoReturn:
         wrong = f"needs a {name}" if value is None else f"takes no {name}, got {value!r}"
@@ -374,20 +396,24 @@ class Order:
     def round_to(self, instrument: Instrument) -> None:
         """Lay quantity and prices on the instrument's grid. Called once at submit. Raises: InvalidOrder."""
         quantity, price, stop_price = self._typed
-        if type(quantity) is float or self._quantity % instrument.quantity_increment:
-            if quantity is None:
-                quantity = self._quantity if self._side is _BUY else -self._quantity
-            self._quantity = abs(instrument.quantity(quantity))
-            if not self._quantity:
-                raise InvalidOrder(
-                    f"quantity {quantity!r} of an order for {self._instrument} is less than "
-                    f"one quantity_increment {instrument.quantity_increment}"
-                )
         increment = instrument.price_increment
-        if self._price is not None and self._price % increment:
-            self._price = instrument.price(self._price if price is None else price)
-        if self._stop_price is not None and self._stop_price % increment:
-            self._stop_price = instrument.price(self._stop_price if stop_price is None else stop_price)
+        try:
+            if type(quantity) is float or self._quantity % instrument.quantity_increment:
+                if quantity is None:
+                    quantity = self._quantity if self._side is _BUY else -self._quantity
+                self._quantity = abs(instrument.quantity(quantity))
+                if not self._quantity:
+                    raise InvalidOrder(
+                        f"quantity {quantity!r} of an order for {self._instrument} is less than "
+                        f"one quantity_increment {instrument.quantity_increment}"
+                    )
+            if self._price is not None and self._price % increment:
+                self._price = instrument.price(self._price if price is None else price)
+            if self._stop_price is not None and self._stop_price % increment:
+                self._stop_price = instrument.price(self._stop_price if stop_price is None else stop_price)
+        except InvalidOperation as error:
+            largest = max(self._quantity, abs(self._price or _ZERO), abs(self._stop_price or _ZERO))
+            raise refuse_size(f"a number of an order for {self._instrument}", largest) from error
         if self._typed_trailing is not None:
             self._terms = replace(self._terms, trailing=Trailing.make(self._typed_trailing, instrument))
 
@@ -473,6 +499,15 @@ class Order:
             f"<Order {self._order_id or '(not submitted)'} {self._side.value} {self._quantity} {self._instrument} "
             f"{self._order_type.value}{at}{stop} {self._state.name} filled {self._filled_quantity}>"
         )
+
+
+def _read_tags(tags: object, instrument: str) -> Mapping[str, str]:
+    if not isinstance(tags, Mapping) or not all(isinstance(word, str) for pair in tags.items() for word in pair):
+        raise InvalidOrder(
+            f"tags of an order for {instrument} are {tags!r:.80}; expected texts by name, for example "
+            '{"signal": "breakout"}'
+        )
+    return MappingProxyType(dict(tags))
 
 
 # The same properties, read in C: brokers read a dozen of them per order, and a Python call for each would cost more

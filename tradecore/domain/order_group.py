@@ -47,7 +47,7 @@ class OrderGroup:
     ) -> None:
         """roles: of the exits; default CHILD below an entry, LEG without. Raises: InvalidOrder."""
         self._entry = entry
-        self._exits = tuple(exits)
+        self._exits = _list_orders(exits)
         self._link = link
         default = OrderRole.LEG if entry is None else OrderRole.CHILD
         self._roles = tuple(roles) if roles is not None else (default,) * len(self._exits)
@@ -66,7 +66,7 @@ class OrderGroup:
         link: how the children depend on each other (Contingency.OCO or OUO); children of the other side that are not
         linked may not be larger than the parent together.
         """
-        return cls(parent, children, link)
+        return cls(_check_parent(parent), children, link)
 
     @classmethod
     def oco(cls, orders: Iterable[Order]) -> OrderGroup:
@@ -85,6 +85,7 @@ class OrderGroup:
         The exits are OUO: a partly executed target leaves the rest protected. `Order.bracket` makes it from prices.
         Raises: InvalidOrder, also for an exit on the wrong side of the entry or of the other exit.
         """
+        _check_parent(entry)
         given = [(profit, OrderRole.PROFIT), (stop, OrderRole.STOP)]
         exits = [(order, role) for order, role in given if order is not None]
         group = cls(entry, [order for order, _ in exits], Contingency.OUO, [role for _, role in exits])
@@ -229,12 +230,27 @@ def make_bracket(
 # -------------------------------------------------------------------------------------------------------------- checks
 
 
+def _list_orders(given: object) -> tuple[Any, ...]:
+    """What check_group then looks at one by one. Raises: InvalidOrder for what is no list."""
+    if not isinstance(given, Iterable):
+        raise InvalidOrder(f"the orders of a group are {given!r:.120}; expected a list of them")
+    return tuple(given)
+
+
+def _check_parent(given: Order) -> Order:
+    if not isinstance(given, Order):
+        raise InvalidOrder(f"the parent of a group is {given!r:.120}; expected an Order")
+    return given
+
+
 def check_group(group: OrderGroup) -> None:
     """What is wrong with a group whatever the market. Raises: InvalidOrder."""
     orders, entry, exits = group.orders, group.entry, group.exits
     for order in orders:
         if not isinstance(order, Order):
             raise InvalidOrder(f"a group is made of orders, got {type(order).__name__} {order!r:.120}")
+    if len(group.roles) != len(exits):
+        raise InvalidOrder(f"a group of {len(exits)} exits has {len(group.roles)} roles; expected one for each")
     if len(exits) < (2 if entry is None else 1):
         least = "two orders" if entry is None else "one child (a bracket: profit, stop or both)"
         raise InvalidOrder(

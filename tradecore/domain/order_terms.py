@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -102,7 +102,7 @@ class Trailing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     limit_offset: Decimal | None = None
 
     @classmethod
-    def make(cls, typed: TypedTrailing, instrument: Instrument | None = None) -> Trailing:
+    def make(cls, typed: TypedTrailing | Any, instrument: Instrument | None = None) -> Trailing:
         """A checked one; with an instrument, its prices lie on the grid (floats are rounded). Raises: InvalidOrder."""
 
         def read(value: Number | None, name: str, *, is_price: bool = True) -> Decimal | None:
@@ -110,6 +110,8 @@ class Trailing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
                 return None
             return instrument.price(value) if instrument is not None and is_price else to_decimal(value, name)
 
+        if not isinstance(typed, tuple) or len(typed) != 4:
+            raise InvalidOrder(f"trailing is {typed!r:.80}; make trailing stops with Order.trailing_stop(...)")
         offset, percent, activation_price, limit_offset = typed
         made = cls(
             read(offset, "offset"),
@@ -176,6 +178,9 @@ def make_terms(
     trailing: Trailing | None,
 ) -> OrderTerms:
     """Terms that agree with type and time in force. what: the order, for errors. Raises: InvalidOrder, InvalidTime."""
+    for name, flag in (("post_only", post_only), ("reduce_only", reduce_only)):
+        if type(flag) is not bool:
+            raise InvalidOrder(f"{what} has {name} = {flag!r:.80}; expected True or False")
     is_dated = time_in_force is TimeInForce.GTD
     if is_dated and expire_time is None:
         raise InvalidOrder(f"{what} is GTD without an expire_time; give an aware UTC datetime")

@@ -66,9 +66,9 @@ def _find_wrong_exit(lane: Lane, entry: WorkingOrder) -> str | None:
         level = order.price if is_profit and order.price is not None else order.stop_price
         beyond = 0.0 if level is None else entry.sign * (float(level) - stands)
         if level is not None and (beyond <= 0 if is_profit else beyond >= 0):
-            where = "above" if is_profit is entry.is_buy else "below"
+            role, where = "profit" if is_profit else "stop", "above" if is_profit is entry.is_buy else "below"
             return (
-                f"its {'profit' if is_profit else 'stop'} {order.order_id} at {level} is on the wrong side of the market, which stands at {stands}: "
+                f"its {role} {order.order_id} at {level} is on the wrong side of the market, which stands at {stands}: "
                 f"it must lie {where}, or it would leave at once"
             )
     return None

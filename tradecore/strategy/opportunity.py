@@ -71,6 +71,10 @@ class Opportunity:
         manage: Manage | Iterable[Manage] = (),
         time_out: timedelta | datetime | None = None,
     ) -> None:
+        if not isinstance(entry, Order):
+            raise InvalidOpportunity(
+                f"the entry of an opportunity is {entry!r:.120}; expected an Order, with exits as profit= and stop="
+            )
         if entry.state is not _INITIALIZED or entry.order_id:
             raise InvalidOpportunity(
                 f"the entry {entry.order_id} was submitted before and is {entry.state.name}; make a new Order"
@@ -284,8 +288,11 @@ class Opportunity:
         """Leave it: what works is cancelled, and once that is confirmed, what is held goes at the market.
 
         In this order nothing can flip: while a cancel is on its way its order may still execute, and only what is then
-        left is sent. A second call does nothing. Raises: OpportunityStateError when it is finished or not submitted.
+        left is sent. A second call does nothing. Raises: OpportunityStateError when it is finished or not submitted;
+        InvalidOpportunity for a detail that is no text.
         """
+        if not isinstance(detail, str):
+            raise InvalidOpportunity(f"detail of a close is {detail!r:.80}; expected a text that says why")
         self._bound("close").close(self, detail)
 
     def move_stop(self, price: Number) -> None:
@@ -421,6 +428,8 @@ class Opportunity:
 
 
 def _check_manage(manage: Manage | Iterable[Manage] | Any, stop: Order | None) -> tuple[Manage, ...]:
+    if not callable(manage) and not isinstance(manage, Iterable):
+        raise InvalidOpportunity(f"manage is {manage!r:.80}; expected a function of the opportunity, or a list of them")
     calls = (manage,) if callable(manage) else tuple(manage)
     for call in calls:
         if not callable(call):

@@ -106,6 +106,8 @@ class OpportunityManager:
 
     def find(self, key: str | Order | Execution) -> Opportunity | None:
         """The opportunity of this id, or of an order or execution of it; None where there is none (any more)."""
+        if not isinstance(key, str | Order | Execution):
+            raise InvalidOpportunity(f"find takes an id, an Order or an Execution, got {key!r:.80}")
         if isinstance(key, str):
             return self._open.get(key) or self._finished.get(key) or self._by_order.get(key)
         return self._by_order.get(key.order_id)

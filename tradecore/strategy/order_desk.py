@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from tradecore.domain.account import Account
 from tradecore.domain.account_adjustment import AccountAdjusted, AdjustmentKind
@@ -89,7 +89,11 @@ class OrderDesk:
         if order.order_id or not self.is_open:
             self._refuse(order)
         place = (broker_name, order.instrument)
-        broker, instrument, check = self._places.get(place) or self._find_place(*place)
+        try:
+            found = self._places.get(place)
+        except TypeError:  # what cannot be hashed is no broker's name
+            found = None
+        broker, instrument, check = found or self._find_place(*place)
         order.round_to(instrument)
         self._engine.check_in_turn("submit_order")
         if check is not None:
@@ -157,6 +161,8 @@ class OrderDesk:
 
     def cancel_all(self, instrument: str | None) -> None:
         """Ask for every open order (of an instrument) to be cancelled."""
+        if instrument is not None:
+            self.instrument(instrument)
         self._engine.check_in_turn("cancel_all_orders")
         for order in list(self._orders.values()):
             if instrument in (None, order.instrument):
@@ -219,11 +225,11 @@ class OrderDesk:
                 f"{label}: order {order.order_id or '(not submitted)'} {what}; only an open order will do"
             )
 
-    def _get_broker(self, name: str | None) -> BrokerParticipant:
+    def _get_broker(self, name: str | Any | None) -> BrokerParticipant:
         name = name or self._broker
         if name is None:
             raise OrderError(f"strategy {self.name!r} has no broker; name one with `broker =` in its table")
-        broker = self.brokers.get(name)
+        broker = self.brokers.get(name) if isinstance(name, str) else None
         if broker is None:
             raise OrderError(f"broker {name!r} is not defined; defined: {', '.join(sorted(self.brokers)) or 'none'}")
         return broker
@@ -339,25 +345,34 @@ class OrderDesk:
 
     def open_orders(self, instrument: str | None, broker: str | None) -> list[Order]:
         """Open orders as reported, at one broker (default: the one in use)."""
+        if broker is not None:
+            self._get_broker(broker)
+        if instrument is not None:
+            self.instrument(instrument)
         broker = broker or self._broker
         return [o for o in self._orders.values() if o.broker == broker and instrument in (None, o.instrument)]
 
     def position(self, instrument: str, broker: str | None) -> Position:
-        """Position as reported."""
-        broker = broker or self._broker or ""
-        found = self._positions.get((broker, instrument))
+        """Position as reported. Raises: UnknownInstrument, OrderError."""
+        place = (broker or self._broker or "", instrument)
+        try:
+            found = self._positions.get(place)
+        except TypeError:  # what cannot be hashed is neither
+            found = None
         if found is None:
+            if broker is not None:
+                self._get_broker(broker)
             found = Position(instrument, multiplier=self.instrument(instrument).multiplier)
-            self._positions[broker, instrument] = found
+            self._positions[place] = found
         return found
 
     def account(self, broker: str | None) -> Account:
         """Money at a broker as reported."""
         return self._money.account(self._get_broker(broker).name)
 
-    def instrument(self, instrument: str) -> Instrument:
+    def instrument(self, instrument: str | Any) -> Instrument:
         """Definition. Raises: UnknownInstrument."""
-        found = self._engine.instruments.get(instrument)
+        found = self._engine.instruments.get(instrument) if isinstance(instrument, str) else None
         if found is None:
             raise UnknownInstrument(instrument, list(self._engine.instruments))
         return found
