@@ -333,8 +333,9 @@ class LedgerRecord:
             if len(self._slopes) >= SLOPES_MAX:
                 self._slopes.clear()
             slope = self._slopes[quantity] = float(quantity * position.multiplier)
-        base = float(held.realised - held.commission - position.cost)
-        return Piece(ts, price, base, slope, is_long, float(other.realised - other.commission), known_ns)
+        made = held.realised - held.commission if held.commission else held.realised
+        still = other.realised - other.commission if other.commission else other.realised
+        return Piece(ts, price, float(made - position.cost), slope, is_long, float(still), known_ns)
 
     def _begin(self, ts: int) -> None:
         self.first_ns = ts

@@ -289,7 +289,9 @@ class AccountBook:
             if risk is None or left < _ZERO:
                 self.is_exposed = True
             else:
-                self.slack -= paid + execution.quantity * risk + commission
+                self.slack -= paid + execution.quantity * risk
+                if commission:
+                    self.slack -= commission
                 self.is_exposed = self.is_exposed or self.slack < _ZERO
         return after
 

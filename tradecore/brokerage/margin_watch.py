@@ -100,12 +100,12 @@ class MarginWatch:
         window's highest price and the margin of that: where nothing is owed, only shorts can be broken.
         """
         book = self._book
-        book.slack = Decimal(excess)
+        book.slack = Decimal(int(excess))  # rounded down, and short: executions count in it
         for ledger in held:
             highest = self._find_window_worst(ledger.lane, -1)
             if ledger.conversion is None and highest is not None:
                 stands = ledger.lane.mark(-1) or 0.0
-                price = Decimal(max(highest, stands, 0.0))
+                price = to_exact(max(highest, stands, 0.0))
                 book.risks[ledger.instrument.id] = price * ledger.instrument.multiplier * (1 + self._maintenance)
 
     # -------------------------------------------------------------------------------------------------- looking ahead

@@ -55,6 +55,11 @@ _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
 _GTC, _GTD = TimeInForce.GTC, TimeInForce.GTD
 _INITIALIZED, _SUBMITTED, _TRIGGERED = OrderState.INITIALIZED, OrderState.SUBMITTED, OrderState.TRIGGERED
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
+OrderFacts = tuple[
+    str, str, str, OrderSide, OrderType, TimeInForce, int, Decimal, Decimal | None, Decimal | None, OrderTerms
+]
+"""Id, strategy, instrument, side, type, time in force, ts_decided, quantity, price, stop_price, terms."""
+
 _Typed = tuple[Number | None, Number | None, Number | None]
 _NOT_TYPED: _Typed = (None, None, None)
 _make = object.__new__
@@ -393,6 +398,13 @@ class Order:
 
     # --------------------------------------------------------------------------------- called by the engine, not you
 
+    def read(self) -> OrderFacts:
+        """What a broker needs of a submitted order, in one call."""
+        return (
+            self._order_id, self._strategy, self._instrument, self._side, self._order_type, self._time_in_force,
+            self._ts_decided, self._quantity, self._price, self._stop_price, self._terms,
+        )  # fmt: skip
+
     def round_to(self, instrument: Instrument) -> None:
         """Lay quantity and prices on the instrument's grid. Called once at submit. Raises: InvalidOrder."""
         quantity, price, stop_price = self._typed
@@ -518,10 +530,3 @@ for _name in (
     "ts_decided", "terms",
 ):  # fmt: skip
     setattr(Order, _name, property(attrgetter(f"_{_name}"), doc=getattr(Order, _name).__doc__))
-
-read_order = attrgetter(
-    "_order_id", "_strategy", "_instrument", "_side", "_order_type", "_time_in_force", "_ts_decided", "_quantity",
-    "_price", "_stop_price", "_terms",
-)  # fmt: skip
-"""What a broker needs of a submitted order, in one call: id, strategy, instrument, side, type, time in force,
-ts_decided, quantity, price, stop_price, terms."""

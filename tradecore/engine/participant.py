@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, final
 
 import msgspec
 
@@ -51,12 +51,17 @@ class BrokerReport(msgspec.Struct, frozen=True, gc=False):
     after: Position | None = None
 
 
+@final
 class AdjustmentReport(msgspec.Struct, frozen=True, gc=False):
     """What a broker tells a strategy of an adjustment of what it holds there. due_ns: as of a BrokerReport."""
 
     due_ns: int
     strategy: str
     adjusted: AccountAdjusted
+
+
+Report = BrokerReport | AdjustmentReport
+"""What a broker hands to the engine for a strategy."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -180,7 +185,7 @@ class BrokerParticipant(BrokerCommands, Protocol):
         """Do everything up to and including this instant; called with times that never fall."""
         ...
 
-    def take_reports(self, ts: int) -> Sequence[BrokerReport | AdjustmentReport]:
+    def take_reports(self, ts: int) -> Sequence[Report]:
         """Reports due by this instant, in order, each handed out once."""
         ...
 

@@ -19,7 +19,6 @@ from operator import attrgetter, length_hint
 from typing import Any, Final
 
 import anyio
-import msgspec
 from anyio.lowlevel import checkpoint
 
 from tradecore.domain.bar_type import BarType
@@ -35,7 +34,8 @@ from tradecore.engine.event_queue import EventQueue
 from tradecore.engine.late_deliveries import Keyed, LateDeliveries
 from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.pace import Pace
-from tradecore.engine.participant import NEVER, BrokerParticipant, Progress
+from tradecore.engine.participant import NEVER, BrokerParticipant, Progress, Report
+from tradecore.engine.raised import Raised, find_raised
 from tradecore.engine.source_register import MARKET_CLASSES, SourceRegister
 from tradecore.engine.strategy_participant import OrderGate, StrategyParticipant
 from tradecore.engine.subscription import Call, Handler, Route, Subscription, Subscriptions
@@ -60,15 +60,7 @@ CLOSING_S: Final = 5.0
 """Seconds that closing feeds and brokers may take after a run, however it ended."""
 
 _STRATEGY_OF: Final = attrgetter("strategy")
-
-
-class _Raised(msgspec.Struct):
-    """What a callback raised in a plain stretch, and the calls that the same event still had to get."""
-
-    error: Exception
-    handler: Handler | None
-    event: Any
-    rest: list[Handler]
+_REPORT_LABEL: Final = "on_order_updated or on_execution"
 
 
 class TradingEngine:
@@ -111,7 +103,7 @@ class TradingEngine:
         self._mark = 0
         self._late_deliveries = LateDeliveries(self._subscriptions)
         self._late = self._late_deliveries.heap
-        self._raised: _Raised | None = None
+        self._raised: Raised | None = None
         self._attached: dict[int, tuple[Any, Lane]] = {}  # by the feed's id, which it keeps as long as it is kept
         self._task: object | None = None
         self._wake: Callable[[], None] | None = None
@@ -137,10 +129,7 @@ class TradingEngine:
         return list(self._brokers)
 
     def give(self, strategy: str, label: str, carry_out: Callable[[], Any]) -> None:
-        """Note a wish of a strategy that is no order (a subscription, a timer); it is carried out in this turn.
-
-        Raises: EngineStateError outside a callback.
-        """
+        """Note a wish that is no order (a subscription, a timer) for this turn. Raises: EngineStateError outside it."""
         self.check_in_turn(label)
         self._given.append(Command(strategy, label, False, carry_out))
 
@@ -217,7 +206,8 @@ class TradingEngine:
             for event_class in (OneTimeEvent, RepeatingEvent):
                 self._subscriptions.open_lane(lane, event_class, lane.series)
         else:
-            self._subscriptions.open_lane(lane, MARKET_CLASSES[lane.series.kind], _series_key(lane.series))
+            kind, name = lane.series.kind, lane.series.name
+            self._subscriptions.open_lane(lane, MARKET_CLASSES[kind], BarType.parse(name) if kind == "bar" else name)
 
     # ------------------------------------------------------------------------------------------------------ the run
 
@@ -338,7 +328,8 @@ class TradingEngine:
         ts = change.ts
         self.timeline.advance_to(ts)
         self._mark = ts + 1
-        await self._serve_brokers(ts)
+        if (left := self._serve_brokers(ts)) is not None:
+            await left
         lanes = [lane for lane in map(self.find_lane, feeds) if lane is not None]
         for strategy in self._by_name():
             if strategy.is_active and self._subscriptions.has_any(strategy.name, lanes):
@@ -410,7 +401,8 @@ class TradingEngine:
                 # One instant, whole: brokers and reports first, then what `_complete_turn` does.
                 ts = self._due
                 self.timeline.advance_to(ts)
-                await self._serve_brokers(ts)
+                if (left := self._serve_brokers(ts)) is not None:
+                    await left
             if self._late or (self._given and event is not None and event.ts_received == ts):
                 event = await self._complete_turn(ts, event, rest)
             elif self._given:
@@ -464,7 +456,7 @@ class TradingEngine:
                     return next(rest, None)
             return None
         except Exception as error:
-            self._note_raised(error, event, call, calls)
+            self._raised = find_raised(self._subscriptions, error, event, call, calls)
             return next(rest, None)
         finally:
             self._is_plain = False
@@ -495,7 +487,7 @@ class TradingEngine:
                     return next(rest, None)
             return None
         except Exception as error:
-            self._note_raised(error, event, call, calls)
+            self._raised = find_raised(self._subscriptions, error, event, call, calls)
             return next(rest, None)
         finally:
             self._is_plain = False
@@ -530,7 +522,7 @@ class TradingEngine:
                     return next(rest, None)
             return None
         except Exception as error:
-            self._note_raised(error, event, call, [pair[0] for pair in pairs])
+            self._raised = find_raised(self._subscriptions, error, event, call, [pair[0] for pair in pairs])
             return next(rest, None)
 
     # --------------------------------------------------------------------------------------------------------- turns
@@ -590,27 +582,51 @@ class TradingEngine:
                     raise  # not the strategy's: what cannot be read or kept ends the run, whoever asked for it
                 except Exception as error:  # a command's error is its strategy's
                     await self._strategy_raised(command.strategy, command.label, error)
-            await self._serve_brokers(ts)
+            if (left := self._serve_brokers(ts)) is not None:
+                await left
         raise TurnLimitExceeded(
             f"{ROUNDS_LIMIT} rounds of orders and reports at one instant ({ts}); a strategy that answers each report "
             f"with another order never lets time pass. Waiting: {', '.join(sorted({c.label for c in self._given}))}"
         )
 
-    async def _serve_brokers(self, ts: int) -> None:
-        """Let brokers do their part of this instant, then deliver the reports that are due."""
+    def _serve_brokers(self, ts: int) -> Awaitable[None] | None:
+        """Let brokers do their part of this instant, then deliver the reports that are due.
+
+        Returns what is left to await, where a callback is `async def` or raised: most are neither.
+        """
         if self._sources.due_ns <= ts:
             self._sources.show_due(ts)
         for broker in self._brokers:
             while broker.due_ns <= ts:
                 broker.advance(ts)
-                for report in broker.take_reports(ts):
-                    strategy = self._strategies[report.strategy]
-                    try:
-                        answer = strategy.receive(report)
-                        if answer is not None:
-                            await answer
-                    except Exception as error:
-                        await self._strategy_raised(strategy.name, "on_order_updated or on_execution", error)
+                reports = iter(broker.take_reports(ts))
+                if (left := self._hand_out(reports)) is not None:
+                    return self._serve_on(ts, left, reports)
+        return None
+
+    async def _serve_on(self, ts: int, left: Awaitable[None] | None, reports: Iterator[Report]) -> None:
+        while left is not None:
+            await left
+            left = self._hand_out(reports)
+        if (rest := self._serve_brokers(ts)) is not None:
+            await rest
+
+    def _hand_out(self, reports: Iterator[Report]) -> Awaitable[None] | None:
+        """Tell strategies what a broker reports, up to one that has to be awaited."""
+        for report in reports:
+            try:
+                answer = self._strategies[report.strategy].receive(report)
+            except Exception as error:
+                return self._strategy_raised(report.strategy, _REPORT_LABEL, error)
+            if answer is not None:
+                return self._await_answer(report.strategy, answer)
+        return None
+
+    async def _await_answer(self, strategy: str, answer: Awaitable[None]) -> None:
+        try:
+            await answer
+        except Exception as error:
+            await self._strategy_raised(strategy, _REPORT_LABEL, error)
 
     async def _deliver(self, event: Any) -> None:
         """One event to all that want it."""
@@ -639,18 +655,6 @@ class TradingEngine:
         self._due = due
 
     # --------------------------------------------------------------------------------------------------------- errors
-
-    def _note_raised(self, error: Exception, event: Any, call: Call | None, calls: Sequence[Call]) -> None:
-        handler: Handler | None = None
-        rest: list[Handler] = []
-        trace = error.__traceback__
-        if trace is not None and trace.tb_next is not None:  # raised inside a call, not by our own look-up
-            handlers = self._subscriptions.handlers_of(calls)
-            for place, known in enumerate(handlers):
-                if known.call is call:
-                    handler, rest = known, handlers[place + 1 :]
-                    break
-        self._raised = _Raised(error, handler, event, rest)
 
     async def _settle_raised(self) -> None:
         raised, self._raised = self._raised, None
@@ -692,7 +696,3 @@ class TradingEngine:
             for broker in self._brokers:  # a cancel that waits to know its bar need not wait any more
                 broker.finish(self.timeline.now)
             raise failure from error
-
-
-def _series_key(series: Any) -> Any:
-    return BarType.parse(series.name) if series.kind == "bar" else series.name

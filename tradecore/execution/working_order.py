@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from tradecore.domain.exact import to_float
 from tradecore.domain.instant import MAX_NS
-from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce, read_order
+from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce
 from tradecore.domain.order_state import OrderState, check_transition
-from tradecore.domain.order_terms import PLAIN_TERMS, OrderTerms
+from tradecore.domain.order_terms import PLAIN_TERMS
 from tradecore.execution.trailing_stop import TrailingStop
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
@@ -70,21 +70,10 @@ class WorkingOrder:
 
     def __init__(self, order: Order) -> None:
         """A submitted order as it comes to the venue."""
-        self.order_id: str
-        self.strategy: str
-        self.instrument: str
-        self.side: OrderSide
-        self.order_type: OrderType
-        self.time_in_force: TimeInForce
-        self.ts_decided: int
-        self.quantity: Decimal
-        self.price: Decimal | None
-        self.stop_price: Decimal | None
-        self.terms: OrderTerms
         (
             self.order_id, self.strategy, self.instrument, self.side, self.order_type, self.time_in_force,
             self.ts_decided, self.quantity, self.price, self.stop_price, self.terms,
-        ) = read_order(order)  # fmt: skip
+        ) = order.read()  # fmt: skip
         quantity = self.quantity
         self.is_buy = is_buy = self.side is _SIDE_BUY
         self.sign = 1 if is_buy else -1

@@ -7,10 +7,10 @@ Never:    looks at a broker's books: those run ahead of the reports.    Spec: 5.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
-from itertools import islice
 from typing import Any, Final, NoReturn
 
 from tradecore.domain.account import Account
@@ -64,6 +64,7 @@ class OrderDesk:
         self._places: dict[tuple[str | None, str], _Place] = {}
         self._orders: dict[str, Order] = {}
         self._finished: dict[str, Order] = {}
+        self._ended: deque[str] = deque()  # their ids, oldest first
         self._positions: dict[tuple[str, str], Position] = {}
         self.groups = GroupDesk(self)
         self._grouped = self.groups.members  # empty for who uses no groups: one look a report
@@ -277,7 +278,7 @@ class OrderDesk:
 
     def give_unsent(self, order: Order, broker: BrokerParticipant) -> None:
         """Let a broker record and report an order that will never be sent."""
-        self._finished[order.order_id] = order
+        self._keep_finished(order.order_id, order)
         command = partial(broker.record_unsent, order.snapshot(self._timeline.now))
         self._engine.note_order(self.name, "record_unsent", command)
 
@@ -296,12 +297,9 @@ class OrderDesk:
             is_news = order.apply_report(change)
             if change.state.is_finished and order.is_finished:  # or it is news that cannot be
                 del self._orders[order_id]
-                finished = self._finished
-                finished[order_id] = order
+                self._keep_finished(order_id, order)
                 if change.reason is not None:
                     self.endings.take(change)
-                if len(finished) >= 2 * FINISHED_KEPT:
-                    self._forget_finished()
         else:
             order = self._finished.get(order_id)
             if order is None and change.state.is_finished:  # the broker's own, to close a broken margin
@@ -338,10 +336,13 @@ class OrderDesk:
                 if order.instrument == adjusted.adjustment.instrument and self.groups.is_held(order):
                     self.groups.cancel_held(order)
 
-    def _forget_finished(self) -> None:
-        # In bulk: one at a time would cost as much as the order's last report.
-        for order_id in list(islice(self._finished, FINISHED_KEPT)):
-            del self._finished[order_id]
+    def _keep_finished(self, order_id: str, order: Order) -> None:
+        # One goes as one comes, so that the collector of cycles has nothing to count.
+        self._finished[order_id] = order
+        ended = self._ended
+        ended.append(order_id)
+        if len(ended) > FINISHED_KEPT:
+            self._finished.pop(ended.popleft(), None)
 
     def open_orders(self, instrument: str | None, broker: str | None) -> list[Order]:
         """Open orders as reported, at one broker (default: the one in use)."""

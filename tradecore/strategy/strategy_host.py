@@ -322,7 +322,7 @@ class StrategyHost:
 
         Returns something to await where a callback is `async def` or somebody traces.
         """
-        if isinstance(report, AdjustmentReport):
+        if type(report) is AdjustmentReport:  # isinstance asks the class of a Struct, which takes as long as all this
             return self._receive_adjustment(report.adjusted)
         order, before = self.orders.take_report(report)
         execution = report.execution if before is not None else None
