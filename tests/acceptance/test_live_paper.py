@@ -117,6 +117,31 @@ def test_a_signal_in_phase_d_stops_cleanly_and_takes_the_venue_along(
     assert find_venues() - before == set()
 
 
+def test_ctrl_c_does_not_wait_for_a_local_venue_that_is_still_starting(start_live: Start, tmp_path: Path) -> None:
+    """A day of its market takes it many seconds to make up."""
+    before = find_venues()
+    process = start_live("venues.binance.local.history=1d", "venues.binance.local.rate=10")
+    until = time.monotonic() + WAIT_S
+    while not find_venues() - before and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    out, errors = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 130, errors
+    assert time.monotonic() - asked < 5
+    assert json.loads(out)["status"] == "interrupted"
+    assert find_venues() - before == set()
+
+
+def test_frames_that_cannot_be_read_are_told_with_the_result(start_live: Start, tmp_path: Path) -> None:
+    faults = "venues.binance.local.faults=['garbage p=0.2', 'partial p=0.1 topic=btcusdt@trade']"
+    process = start_live(*SMALL, "run.duration=90s", faults)
+    out, errors = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, errors
+    assert any("frames could not be read and were left out" in note for note in json.loads(out)["notes"]), out
+
+
 def test_a_run_that_is_killed_leaves_no_venue_behind(start_live: Start, tmp_path: Path) -> None:
     """Nothing of the run can clean up any more: the venue sees its stdin end."""
     before = find_venues()

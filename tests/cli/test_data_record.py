@@ -51,6 +51,7 @@ def test_streams_are_recorded_with_their_frames_and_fill_a_store(
     assert facts["arrivals"] == report["arrivals"] > 50
     assert facts["frames"] > 50
     events = sum(count for kind, count in facts["counts"].items() if kind in ("trade_tick", "quote_tick", "depth"))
+    events += sum(one["counts"]["requeried"] for one in report["streams"])  # those before the first live one
     assert (report["added"], report["conflicts"]) == (events, 0), "what history answered again is known, not added"
     assert instrument in tradecore("data", "list", "--storage", "sqlite:market.db").output
 
@@ -96,6 +97,8 @@ def wait_for_log(folder: Path) -> None:
         (["--trades", "BTCUSDT.BINANCE", "--quotes", "BTC/USD.KRAKEN"], 2, "record them apart"),
         (["--bars", "BTCUSDT.BINANCE one"], 3, "BTCUSDT.BINANCE one"),
         (["--trades", "BTCUSDT.BINANCE", "--for", "0"], 2, "0"),
+        (["--trades", "BTCUSDT.BINANCE", "--stream-url", "http://x"], 2, "begins with wss:// or ws://"),
+        (["--trades", "BTC/USD.KRAKEN", "--history-url", "wss://x"], 2, "begins with https:// or http://"),
     ],
 )
 def test_what_cannot_be_recorded_is_named_before_anything_is_made(

@@ -9,7 +9,15 @@ import pytest
 from tradecore import errors
 from tradecore.cli.diagnostics import describe_error, find_origin, format_user_traceback, show_error, suggest_next
 from tradecore.domain.instrument import check_instrument_id
-from tradecore.errors import ConfigError, DataMissing, InvalidName, StrategyError, TradecoreError
+from tradecore.errors import (
+    ConfigError,
+    DataMissing,
+    InvalidName,
+    StrategyError,
+    TradecoreError,
+    UnknownSymbol,
+    VenueUnreachable,
+)
 
 KINDS = [
     kind
@@ -40,6 +48,15 @@ def test_a_mistake_that_only_the_run_could_find_names_no_file_to_check(capsys: p
     shown = capsys.readouterr().err
     assert "1 mistake; the run ended at its start" in shown
     assert "nothing was run" not in shown
+
+
+def test_a_venue_s_error_points_at_the_run_folder_only_where_there_is_one() -> None:
+    """`tradecore data record` has none, and no [venues.NAME] either."""
+    error = VenueUnreachable("ws://127.0.0.1:9", 5, "refused")
+    assert suggest_next(error) == "check the address and the network, then run again"
+    error.run_folder = Path("runs/x")
+    assert "handover.json in the run folder" in suggest_next(error)
+    assert "write the symbol" in suggest_next(UnknownSymbol("BINANCE", "NOPE.BINANCE", "Invalid symbol."))
 
 
 def test_an_error_in_on_error_is_shown_beside_the_first_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,10 +58,10 @@ def test_the_table_has_a_line_per_stream() -> None:
     lines = make_report().to_text().splitlines()
     assert lines[:2] == ["phase A     1.500 s", "phase B    going on"]
     assert lines[2].split() == [
-        "stream", "state", "from", "history", "live", "overlap", "twice", "late", "missing", "why"
+        "stream", "state", "from", "history", "live", "filled", "overlap", "twice", "late", "missing", "why"
     ]  # fmt: skip
     assert lines[3].startswith("quote_tick TEST.SIM  EXCUSED")
-    assert lines[4].endswith("3     1        1      0     0        -  history and live joined by overlap")
+    assert lines[4].endswith("3     1       0        1      0     0        -  history and live joined by overlap")
     assert lines[5] == "buffer: 0 arrivals, at most 0 waiting, 0.000 s behind"
 
 

@@ -24,7 +24,7 @@ from tradecore.feeds.push_feed import PushFeed
 from tradecore.runtime.live_settings import HandoverSettings
 from tradecore.runtime.run_backtest import run_backtest
 from tradecore.testing.builders import make_trade_tick
-from tradecore.testing.live_market import BARS, INSTRUMENT, TRADES, LogStrategy, MarketStage, open_market_stage
+from tradecore.testing.live_market import BARS, INSTRUMENT, QUOTES, TRADES, LogStrategy, MarketStage, open_market_stage
 from tradecore.testing.virtual_run import running_clock
 
 pytestmark = pytest.mark.virtual_time(seed=7)
@@ -156,6 +156,25 @@ async def test_a_stream_that_is_subscribed_late_is_proved_like_any_other(phase: 
     assert proofs[str(TRADES)] is Proof.PROVED
     first = 2 if phase == "B" else 26
     assert sorted(strategy.list_ids()) == list(range(first, 40))
+
+
+async def test_orders_execute_on_a_stream_that_nobody_listens_to_any_more() -> None:
+    """As in a backtest: what is matched does not depend on who listens. Trade 28 ends the quotes, 30 buys."""
+    async with open_market_stage() as stage:
+
+        def trade(strategy: LogStrategy, word: str, event: Any) -> None:
+            if word == "trade" and event.trade_id == "28":
+                strategy.unsubscribe("quotes")
+            elif word == "trade" and event.trade_id == "30":
+                strategy.submit_order(Order.market(INSTRUMENT, 1))
+
+        strategy = LogStrategy("trades", "quotes", act=trade)
+        await stage.go(strategy, brokers={"sim": BROKER})
+        asked = {quote.sequence: quote.ask_price for quote in stage.venue.truth[QUOTES]}
+    assert max(quote.sequence for quote in strategy.list_events("quote")) == 27
+    (execution,) = strategy.list_events("execution")
+    # The touch that stands when trade 30 comes is that of quote 29; quote 30 follows the trade.
+    assert float(execution.price) == asked[29]
 
 
 async def test_bars_of_the_run_go_on_through_all_phases() -> None:

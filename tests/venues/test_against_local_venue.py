@@ -114,7 +114,9 @@ def test_what_a_strategy_sees_is_the_truth_minus_what_was_told_to_be_missing(dia
     stamps = [getattr(item, "ts_received", None) or item.ts for _, item in sink.entries]  # type: ignore[union-attr]
     assert all(earlier < later for earlier, later in pairwise(stamps))
     assert sink.states(trades)[-1] not in (FeedState.STALE, FeedState.RECONNECTING), "it came back in the end"
-    assert venue.session.quarantine.rejected > 0
+    rejected = venue.session.quarantine.rejected
+    assert rejected > 0
+    assert f"{rejected:,} frames could not be read and were left out" in "".join(venue.list_notes())
     assert venue.session.reconnects >= 4
     injected = local.fault_counts
     assert all(injected.get(kind) for kind in ("duplicate", "reorder", "gap", "garbage", "drop")), injected
@@ -130,6 +132,7 @@ def test_without_faults_nothing_is_missing_and_books_agree_with_quotes(dialect: 
         assert set(sink.states(Stream(kind, trades.name))) == {FeedState.CONNECTED}
     assert venue.session.reconnects == 2
     assert venue.session.quarantine.rejected == 0
+    assert venue.list_notes() == []
     books: list[Any] = sink.events(Stream("depth", trades.name))
     assert len(books) > 100
     for book in books:

@@ -22,7 +22,8 @@ from tradecore.cli.stores import choose_store, open_store
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.instant import format_ns
 from tradecore.domain.stream import Stream
-from tradecore.errors import VenueError
+from tradecore.errors import TradecoreError, VenueError
+from tradecore.runtime.live_settings import URL_SCHEMES
 
 if TYPE_CHECKING:
     from tradecore.runtime.record_streams import RecordReport
@@ -59,6 +60,7 @@ def record(**options: Any) -> int:
     """
     streams = _read_streams(options)
     name = _choose_venue(streams)
+    _check_urls(name, options)
     _, interruption = run_interruptible(lambda i: _record(options, streams, name, i))
     return interruption.exit_code or 0
 
@@ -83,15 +85,14 @@ async def _record(options: dict[str, Any], streams: list[Stream], name: str, int
         recording = Recording(folder, clock, keeps_frames=not options["no_frames"])
         venue = _make_venue(name, clock, options["stream_url"], options["history_url"])
         with ProgressLine(quiet=options["quiet"]) as line:
-            report = await record_streams(
-                venue,
-                streams,
-                recording,
-                clock,
-                storage=storage,
-                scope=interruption.scope,
-                progress=lambda arrivals, newest_ns: line.show_rows(f"recording {format_ns(newest_ns)[:19]}", arrivals),
-            )
+            try:
+                report = await record_streams(
+                    venue, streams, recording, clock, storage=storage, scope=interruption.scope,
+                    progress=lambda arrivals, newest: line.show_rows(f"recording {format_ns(newest)[:19]}", arrivals),
+                )  # fmt: skip
+            except TradecoreError as error:
+                error.add_note(f"what was recorded is kept: {recording.arrivals:,} arrivals in {folder}")
+                raise
     if not report.streams and interruption.signal is None:
         reason = venue.session.failure or "it has not answered yet"
         raise VenueError(
@@ -110,6 +111,7 @@ def format_report(report: RecordReport) -> str:
     if report.added or report.known or report.conflicts:
         conflicts = f", {report.conflicts:,} in conflict with it" if report.conflicts else ""
         lines.append(f"store: {report.added:,} events added, {report.known:,} known{conflicts}")
+    lines += [f"note: {note}" for note in report.notes]
     lines.append(f"{report.arrivals:,} arrivals recorded in {report.folder}")
     return "\n".join(lines)
 
@@ -131,6 +133,18 @@ def _choose_venue(streams: Sequence[Stream]) -> str:
     if names[0] not in VENUES:
         raise click.UsageError(f"{names[0]!r} is no venue that can be recorded; expected {' or '.join(VENUES)}")
     return names[0]
+
+
+def _check_urls(name: str, options: dict[str, Any]) -> None:
+    """Raises: BadParameter for an address that begins with what its server does not speak."""
+    words = {"stream_url": "stream_url", "history_url": "api_url" if name == "BINANCE" else "rest_url"}
+    for option, word in words.items():
+        url, schemes = options[option], URL_SCHEMES[word]
+        if url is not None and not url.startswith(schemes):
+            raise click.BadParameter(
+                f"{url!r} cannot be an address of {name}; expected a url that begins with {' or '.join(schemes)}",
+                param_hint=f"--{option.replace('_', '-')}",
+            )
 
 
 def _make_venue(name: str, clock: Any, stream_url: str | None, history_url: str | None) -> BinanceVenue | KrakenVenue:

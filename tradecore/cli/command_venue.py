@@ -53,7 +53,8 @@ _PORT_MAX: Final = 65_535
 )  # fmt: skip
 @click.option("--lead", "lead_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
               help="How long it runs before a recording begins.  [default: 0]")  # fmt: skip
-@click.option("--rate", type=float, default=10.0, show_default=True, help="Steps a second of each synthetic pair.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+              help="Steps a second of each synthetic pair.")  # fmt: skip
 @click.option("--instrument", "instruments", multiple=True, metavar="ID", help="Of a store; all, unless given.")
 @click.option(
     "--fault", "faults", multiple=True, metavar="FAULT",
@@ -76,19 +77,23 @@ def venue(**options: Any) -> int:
 
 
 def _make_settings(options: dict[str, Any]) -> VenueSettings:
+    from tradecore.errors import LocalVenueError
     from tradecore.testing.local_venue.fault import parse_fault
     from tradecore.testing.local_venue.venue_play import DIALECTS, VenueSettings
 
-    settings = VenueSettings(
-        speed=options["speed"],
-        dialects=DIALECTS if options["dialect"] == "both" else (options["dialect"],),
-        seed=options["seed"],
-        lead_ns=int(options["lead_s"] * _SECOND_NS),
-        faults=tuple(parse_fault(text) for text in options["faults"]),
-        at_end="stop" if options["stop_at_end"] else "idle",
-        keeps_truth=False,
-    )
-    settings.check()
+    try:
+        settings = VenueSettings(
+            speed=options["speed"],
+            dialects=DIALECTS if options["dialect"] == "both" else (options["dialect"],),
+            seed=options["seed"],
+            lead_ns=int(options["lead_s"] * _SECOND_NS),
+            faults=tuple(parse_fault(text) for text in options["faults"]),
+            at_end="stop" if options["stop_at_end"] else "idle",
+            keeps_truth=False,
+        )
+        settings.check()
+    except LocalVenueError as error:
+        raise click.UsageError(str(error)) from error
     return settings
 
 

@@ -37,12 +37,15 @@ from tradecore.errors import (
     StrategyError,
     StreamBroken,
     StreamConflict,
+    SubscriptionRefused,
     TradecoreError,
     TurnLimitExceeded,
     UnknownInstrument,
+    UnknownSymbol,
     UnknownVenue,
     VenueError,
     VenueProcessFailed,
+    VenueUntrusted,
 )
 from tradecore.runtime.config_mistakes import ConfigMistake
 
@@ -63,10 +66,10 @@ _NEXT_STEPS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], 
     (InstrumentConflict, "correct the [[instruments]] table, then run again"),
     (BackfillTooLarge, "`tradecore data import FILE` brings the archive in"),
     (VenueProcessFailed, "`tradecore venue --help` lists the options"),
-    (
-        VenueError,
-        "check [venues.NAME] and the network, then run again; handover.json in the run folder says how far it came",
-    ),
+    (UnknownSymbol, "write the symbol as the venue does, then run again"),
+    (SubscriptionRefused, "subscribe to what the venue has, then run again"),
+    (VenueUntrusted, "do as the message says; what answers there may not be the venue"),
+    (VenueError, "check the address and the network, then run again"),
     ((StreamBroken, StreamConflict), "handover.json in the run folder says what is missing, stream by stream"),
     (SpillFailed, "free some space, or raise [handover] buffer_events, then run again"),
     (CatchUpTooSlow, "make the callbacks faster or subscribe to less, then run again"),
@@ -146,7 +149,8 @@ def suggest_next(error: Exception) -> str:
         return f"correct {error.where}, then run again; --debug shows every frame"
     for kind, step in _NEXT_STEPS:
         if isinstance(error, kind):
-            return step
+            is_of_run = kind is VenueError and getattr(error, "run_folder", None) is not None
+            return f"{step}; handover.json in the run folder says how far it came" if is_of_run else step
     return "--debug shows where it came from"
 
 

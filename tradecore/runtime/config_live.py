@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tradecore.runtime.config_mistakes import CONTRADICTION, DUPLICATE, MISSING_KEY, MistakeLog
+from tradecore.runtime.config_mistakes import CONTRADICTION, DUPLICATE, MISSING_KEY, OUT_OF_RANGE, MistakeLog
 from tradecore.runtime.config_names import check_name
+from tradecore.runtime.live_settings import URL_SCHEMES, URL_WORDS, VenueSettings
 from tradecore.runtime.toml_places import KeyPath
 
 Good = dict[KeyPath, Any]
@@ -99,6 +100,7 @@ def _check_venues(good: Good, tables: Mapping[str, Any], log: MistakeLog) -> Non
         if not _is_venue(path):
             continue
         check_name(str(path[1]), path, log)
+        _check_urls(path, value, log)
         suffix = value.id_suffix
         if suffix in first_of:
             log.add(
@@ -108,6 +110,27 @@ def _check_venues(good: Good, tables: Mapping[str, Any], log: MistakeLog) -> Non
                 help_="give one of them another suffix",
             )
         first_of.setdefault(suffix, path)
+
+
+def _check_urls(path: KeyPath, venue: VenueSettings, log: MistakeLog) -> None:
+    """An address that its protocol has no use for, or that begins with another scheme."""
+    for word, schemes in URL_SCHEMES.items():
+        url: str | None = getattr(venue, word)
+        if url is None:
+            continue
+        if word not in URL_WORDS[venue.type]:
+            listed = ", ".join(URL_WORDS[venue.type])
+            help_ = f"take it out; {venue.type} has {listed}"
+            log.add(CONTRADICTION, (*path, word), f"{venue.type} is asked at no such address", help_=help_)
+        elif not url.startswith(schemes):
+            log.add(
+                OUT_OF_RANGE,
+                (*path, word),
+                "not the address of such a server",
+                help_=f'write {word} = "{schemes[0]}HOST..."',
+                met=f'"{url}"',
+                expected=f"a url that begins with {' or '.join(schemes)}",
+            )
 
 
 def _is_venue(path: KeyPath) -> bool:

@@ -20,7 +20,7 @@ from tradecore.feeds.proof import Hole, JoinReport, Proof
 
 HANDOVER_FILE: Final = "handover.json"
 
-_HEAD: Final = ("stream", "state", "from history", "live", "overlap", "twice", "late", "missing", "why")
+_HEAD: Final = ("stream", "state", "from history", "live", "filled", "overlap", "twice", "late", "missing", "why")
 
 
 class PhaseSpan(msgspec.Struct, frozen=True):
@@ -166,6 +166,7 @@ def _row(report: JoinReport) -> tuple[str, ...]:
         report.verdict.proof.value,
         f"{counts.stored + counts.backfilled:,}",
         f"{counts.live:,}",
+        f"{counts.requeried + counts.flat:,}",
         f"{counts.overlap:,}",
         f"{counts.duplicates:,}",
         f"{counts.late:,}",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.domain.clock import Clock
@@ -109,6 +110,7 @@ class LiveRun:
         """All phases, between the engine's start and end. Raises what any part raises, by itself."""
         try:
             with self.scope:
+                await checkpoint_if_cancelled()  # before a venue hears of us
                 async with anyio.create_task_group() as tasks:
                     if self.recording is not None:
                         await tasks.start(self.recording.run)

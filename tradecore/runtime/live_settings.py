@@ -7,7 +7,7 @@ Never:    opens anything.    DESIGN 10, 13; RELIABILITY 7.4.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -16,6 +16,19 @@ from tradecore.domain.instant import SECOND_NS
 from tradecore.feeds.history_questions import Patience
 from tradecore.feeds.live_buffer import DEFAULT_CAPACITY
 from tradecore.feeds.proof import JoinPolicy
+
+URL_SCHEMES: Final = {
+    "stream_url": ("wss://", "ws://"),
+    "api_url": ("wss://", "ws://"),
+    "rest_url": ("https://", "http://"),
+}
+"""Addresses of venues, and how they begin."""
+
+URL_WORDS: Final = {
+    "binance": {"stream_url": "binance_stream", "api_url": "binance_api"},
+    "kraken": {"stream_url": "kraken", "rest_url": "kraken_rest"},
+}
+"""Those that each type has, and what the local venue calls them."""
 
 
 class HandoverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
+import anyio
 import msgspec
 
 from tradecore.domain.clock import Clock
 from tradecore.engine.timeline import ScaledClock, SystemClock
 from tradecore.errors import ConfigError, VenueUnreachable
-from tradecore.runtime.live_settings import VenueSettings
+from tradecore.runtime.live_settings import URL_WORDS, VenueSettings
 from tradecore.runtime.venue_process import VenueProcess, open_venue_process
 from tradecore.venues.binance_venue import BinanceVenue
 from tradecore.venues.connection_settings import ConnectionSettings
@@ -26,12 +27,6 @@ from tradecore.venues.market_data_venue import MarketDataVenue
 
 CLOCK_S: Final = 5.0
 CLOCK_BYTES: Final = 4_096
-
-_URL_WORDS: Final = {
-    "binance": {"stream_url": "binance_stream", "api_url": "binance_api"},
-    "kraken": {"stream_url": "kraken", "rest_url": "kraken_rest"},
-}
-"""What each adapter calls its addresses, and what the local venue calls them."""
 
 
 class OpenedVenues(msgspec.Struct, frozen=True):
@@ -43,17 +38,29 @@ class OpenedVenues(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_venues(
-    tables: Mapping[str, VenueSettings | MarketDataVenue], *, seed: int, clock_word: str, clock: Clock | None
+    tables: Mapping[str, VenueSettings | MarketDataVenue],
+    *,
+    seed: int,
+    clock_word: str,
+    clock: Clock | None,
+    scope: anyio.CancelScope,
 ) -> AsyncIterator[OpenedVenues]:
-    """Start local venues, and make all venues. Raises: VenueProcessFailed, VenueUnreachable, ConfigError."""
+    """Start local venues, and make all venues.
+
+    scope: once it is cancelled no local venue is waited for: nothing will be connected. Raises: VenueProcessFailed,
+    VenueUnreachable, ConfigError.
+    """
     async with AsyncExitStack() as stack:
         started: dict[str, VenueProcess] = {}
         for name, table in tables.items():
             if isinstance(table, VenueSettings) and table.local is not None:
-                process = await stack.enter_async_context(open_venue_process(name, table.type, table.local))
-                started[name] = process
+                opening = open_venue_process(name, table.type, table.local, scope)
+                process = await stack.enter_async_context(opening)
+                if process is not None:
+                    started[name] = process
         if clock is None:
-            clock = await _load_venue_clock(started) if clock_word == "venue" else SystemClock()
+            is_venues = clock_word == "venue" and not scope.cancel_called
+            clock = await _load_venue_clock(started) if is_venues else SystemClock()
         venues: dict[str, MarketDataVenue] = {}
         for name, table in tables.items():
             if isinstance(table, VenueSettings):
@@ -81,7 +88,7 @@ async def _load_venue_clock(started: Mapping[str, VenueProcess]) -> Clock:
 
 def _make_venue(table: VenueSettings, process: VenueProcess | None, *, seed: int, clock: Clock) -> MarketDataVenue:
     urls: dict[str, str] = {}
-    for word, local_word in _URL_WORDS[table.type].items():
+    for word, local_word in URL_WORDS[table.type].items():
         url = getattr(table, word)
         if url is None and process is not None:
             url = process.urls[local_word]

@@ -43,7 +43,10 @@ TellRecorded = Callable[[int, int], None]
 
 
 class RecordReport(msgspec.Struct, frozen=True):
-    """What was recorded. added, known, conflicts: events that the store took, had, and has with other values."""
+    """What was recorded. added, known, conflicts: events that the store took, had, and has with other values.
+
+    notes: what a reader must know of the venue's connection.
+    """
 
     folder: str
     arrivals: int
@@ -52,6 +55,7 @@ class RecordReport(msgspec.Struct, frozen=True):
     added: int = 0
     known: int = 0
     conflicts: int = 0
+    notes: tuple[str, ...] = ()
 
 
 async def record_streams(
@@ -139,6 +143,7 @@ class _Recorder:
             self._make_joins(),
             BufferReport.of(self._buffer),
             *counts,
+            notes=tuple(getattr(self._venue, "list_notes", list)()),  # not every venue has frames
         )
 
     async def _describe(self) -> None:

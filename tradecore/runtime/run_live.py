@@ -123,7 +123,9 @@ async def run_live(
     session = _Session(live, progress, watch, scope or anyio.CancelScope(), bus or MessageBus(), recorder, spill)
     async with (
         open_plan_storage(live.plan) as opened_storage,
-        open_venues(live.venues, seed=live.plan.seed, clock_word=live.clock_word, clock=clock) as opened,
+        open_venues(
+            live.venues, seed=live.plan.seed, clock_word=live.clock_word, clock=clock, scope=session.scope
+        ) as opened,
     ):
         return await session.run(opened_storage, opened)
 
@@ -161,7 +163,7 @@ class _Session:
         self._live = live
         self._progress = progress
         self._watch = watch
-        self._scope = scope
+        self.scope = scope
         self._bus = bus
         self._recorder = recorder
         self._spill = spill
@@ -226,7 +228,7 @@ class _Session:
             assembly.engine, opened.venues, buffer, intake, clock, settings, start_ns=start_ns, stop_ns=stop_ns
         )
         verdicts.append(run)
-        run.scope = self._scope
+        run.scope = self.scope
         run.give_feeds(
             LiveFeeds(
                 run.streams,
@@ -252,6 +254,8 @@ class _Session:
     def _finish(self, assembly: RunAssembly, run: LiveRun, status: Any, error: BaseException | None) -> RunResult:
         """Close the book; what the handover came to is kept however the run ended."""
         assembly.book.notes += run.notes
+        for venue in {id(venue): venue for venue in run.venues.values()}.values():
+            assembly.book.notes += getattr(venue, "list_notes", list)()  # not every venue has frames
         run.keep_report()
         result = assembly.finish(status, error, run.feeds.used)
         return msgspec.structs.replace(result, handover=run.make_report())

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,9 @@ from tradecore.runtime.live_settings import LocalVenueSettings
 READY_S: Final = 60.0
 """How long it may take to make its market up or to read its recording."""
 
+LOOK_S: Final = 0.1
+"""How long a wish to stop may go unnoticed while it does."""
+
 STOP_S: Final = 3.0
 _PACKAGE_FOLDER: Final = str(Path(__file__).parents[2])
 
@@ -43,8 +46,13 @@ class VenueProcess(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_venue_process(name: str, dialect: str, settings: LocalVenueSettings) -> AsyncIterator[VenueProcess]:
-    """A running `tradecore venue` until the end of the block. Raises: VenueProcessFailed."""
+async def open_venue_process(
+    name: str, dialect: str, settings: LocalVenueSettings, scope: anyio.CancelScope
+) -> AsyncIterator[VenueProcess | None]:
+    """A running `tradecore venue` until the end of the block; None when scope was cancelled before it was ready.
+
+    Raises: VenueProcessFailed.
+    """
     command = _make_command(dialect, settings)
     found = [_PACKAGE_FOLDER, os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in found if path)}
@@ -55,7 +63,10 @@ async def open_venue_process(name: str, dialect: str, settings: LocalVenueSettin
             start_new_session=True,
         )  # fmt: skip
         try:
-            ready = await _read_ready(process)
+            ready = await _read_ready(process, scope)
+            if ready is None:
+                yield None
+                return
             if ready.get("status") != "ready":
                 await _stop(process)
                 errors.seek(0)
@@ -84,15 +95,19 @@ def _make_command(dialect: str, settings: LocalVenueSettings) -> list[str]:
     return command
 
 
-async def _read_ready(process: Process) -> dict[str, Any]:
-    """The one line that it prints when it serves; empty when it did not come to that."""
+async def _read_ready(process: Process, scope: anyio.CancelScope) -> dict[str, Any] | None:
+    """The one line that it prints when it serves; empty when it did not come to that, None when nobody wants it now.
+
+    scope: is not entered yet, and whoever cancels it calls nobody: it is looked at.
+    """
     assert process.stdout is not None
-    said = ""
-    with anyio.move_on_after(READY_S):
-        async for part in TextReceiveStream(process.stdout):
-            said += part
-            if "\n" in said:
-                break
+    said, stdout = "", TextReceiveStream(process.stdout)
+    with anyio.move_on_after(READY_S), suppress(anyio.EndOfStream):
+        while "\n" not in said:
+            if scope.cancel_called:
+                return None
+            with anyio.move_on_after(LOOK_S):
+                said += await stdout.receive()
     try:
         return dict(json.loads(said.partition("\n")[0]))
     except ValueError:

@@ -160,7 +160,10 @@ class Strategy:
         self._bound("add_event_feed").add_feed(feed, key, history, live)
 
     def unsubscribe(self, key: str) -> None:
-        """End a subscription, from the end of this turn on. Raises: KeyError for an unknown key."""
+        """End a subscription, from the end of this turn on; the key is free then. Raises: KeyError for an unknown key.
+
+        Brokers go on hearing the series, live too: what orders execute on does not depend on who listens.
+        """
         self._bound("unsubscribe").unsubscribe(key)
 
     def add_indicator(self, indicator: Any, key: str) -> None:

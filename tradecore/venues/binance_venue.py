@@ -88,6 +88,10 @@ class BinanceVenue:
         """Returns when acknowledged."""
         await self.session.unsubscribe(stream)
 
+    def list_notes(self) -> list[str]:
+        """What a reader of a run's result must know of its connection."""
+        return self.session.list_notes()
+
     async def load_instruments(self, ids: Iterable[str]) -> dict[str, Instrument]:
         """By id. Raises: UnknownSymbol."""
         return {instrument: await self._load_instrument(instrument) for instrument in ids}

@@ -83,6 +83,17 @@ class FeedSession:
         self.reconnects = 0
         self.failure = ""
 
+    def list_notes(self) -> list[str]:
+        """What a reader of a run's result must know: why there is no connection now, what could not be read."""
+        notes = [f"{self._name} is not connected: {self.failure}"] if self.failure else []
+        if self.quarantine.rejected:
+            last = self.quarantine.frames[-1]
+            notes.append(
+                f"{self._name}: {self.quarantine.rejected:,} frames could not be read and were left out; the last one, "
+                f"of {last.size:,} bytes: {last.reason[:200]}"
+            )
+        return notes
+
     # ------------------------------------------------------------------------------------------------ connections
 
     async def run(self, sink: VenueSink, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:

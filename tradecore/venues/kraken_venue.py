@@ -97,6 +97,10 @@ class KrakenVenue:
         """Returns when acknowledged."""
         await self.session.unsubscribe(stream)
 
+    def list_notes(self) -> list[str]:
+        """What a reader of a run's result must know of its connection."""
+        return self.session.list_notes()
+
     async def load_instruments(self, ids: Iterable[str]) -> dict[str, Instrument]:
         """By id. Raises: UnknownSymbol."""
         return {instrument: self._make_instrument(instrument, await self._load_pair(instrument)) for instrument in ids}
