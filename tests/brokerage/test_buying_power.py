@@ -111,6 +111,18 @@ async def test_a_sale_needs_margin_for_what_it_may_bring_and_not_for_its_limit(
     assert (await desk.submit(order)).state.name == state
 
 
+@pytest.mark.parametrize(("quantity", "state"), [(-21, "CANCELLED"), (-20, "FILLED")])
+async def test_a_sale_before_the_first_price_needs_margin_for_what_it_brings_then(quantity: int, state: str) -> None:
+    """Sold at the first bid of 100 and not at its limit of 1: 21 x 100 x 0.5 are 1,050 of 1,000; 20 are 1,000."""
+    desk = make_broker_desk(QUOTES, account="margin", cash={"USD": Decimal(1_000)})
+    order = await desk.submit(Order.limit(ID, quantity, "1"))
+    assert order.state.name == "ACCEPTED"
+    desk.play(quote(1, 100, 100))
+    assert order.state.name == state
+    assert [str(execution.price) for execution in desk.executions] == ["100.0"] * (state == "FILLED")
+    assert ("needs 1050" in str(order.reason)) is (state == "CANCELLED")
+
+
 async def test_an_update_needs_margin_for_what_the_sale_may_bring() -> None:
     """1 at 101 may become 20, which need 1000 at the market; 21 at 0.01 may not."""
     desk = desk_at_100("margin", 1_000)

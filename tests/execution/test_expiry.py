@@ -68,6 +68,7 @@ async def test_a_tick_at_or_after_the_expiry_never_executes(
 
 async def test_what_executed_before_the_end_stays_executed() -> None:
     desk = make_broker_desk(f"quote_tick {ID}")
+    desk.play(make_quote_tick(SECOND_NS // 2, 99, 99.5))
     order = await desk.submit(Order.limit(ID, 5, "99", time_in_force=GTD, expire_time=at(3)))
     desk.play(make_quote_tick(SECOND_NS, 98, 98.5, ask_size=2), until=3 * SECOND_NS)
     assert fate(order) == "EXPIRED 2"

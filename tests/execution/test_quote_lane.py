@@ -231,6 +231,27 @@ async def test_no_market_decides_on_an_order_before_the_first_quote() -> None:
 
 
 @pytest.mark.parametrize(
+    ("order", "executed", "liquidity"),
+    [
+        (Order.limit(ID, -1, "90"), [("1", "99.98")], ["TAKER"]),  # it would not give away 10
+        (Order.limit(ID, 1, "110"), [("1", "100.02")], ["TAKER"]),
+        (Order.limit(ID, 1, "99.50"), [("1", "99.50")], ["MAKER"]),  # not marketable: it rests until 99.45
+        (Order.limit(ID, -15, "99.98"), [("10", "99.98"), ("5", "99.98")], ["TAKER", "MAKER"]),
+        (Order.limit(ID, -1, "90", post_only=True), [("1", "90")], ["MAKER"]),
+    ],
+)
+async def test_a_limit_before_the_first_quote_comes_to_the_market_with_it(
+    order: Order, executed: list[tuple[str, str]], liquidity: list[str]
+) -> None:
+    """Held as in a closed market: what is marketable then takes, the rest rests."""
+    desk = make_desk(SOURCE)
+    await desk.submit(order)
+    desk.play(quote(1, 99.98, 100.02), quote(2, 99.40, 99.45), quote(3, 99.99, 100.03))
+    assert desk.list_executed(order) == executed
+    assert [execution.liquidity.name for execution in desk.executions] == liquidity
+
+
+@pytest.mark.parametrize(
     ("tif", "quantity", "price", "executed"),
     [
         (TimeInForce.IOC, 25, "100.03", "20"),  # two levels within the limit, the rest is cancelled

@@ -32,6 +32,23 @@ async def test_a_taker_gets_the_next_print_and_half_the_spread(side: int, price:
     assert str(desk.executions[0].slippage) == "0.02"
 
 
+@pytest.mark.parametrize(
+    ("order", "executed"),
+    [
+        (Order.limit(ID, -1, "90"), [("1", "100.0")]),  # the first print, not its limit
+        (Order.limit(ID, 1, "99"), [("1", "99")]),  # it rests, and is printed through at 98
+        (Order.limit(ID, -1, "100"), []),  # a print at its very price is not through it
+    ],
+)
+async def test_a_limit_before_the_first_print_comes_to_the_market_with_it(
+    order: Order, executed: list[tuple[str, str]]
+) -> None:
+    desk = make_desk(SOURCE)
+    await desk.submit(order)
+    desk.play(trade(1, 100), trade(2, 98), trade(3, 100))
+    assert desk.list_executed(order) == executed
+
+
 async def test_half_a_spread_off_the_grid_rounds_against_the_order() -> None:
     """100.05 and half of 0.03 are 100.065: a buy pays 100.07, a sale gets 100.03."""
     desk = make_desk(SOURCE, spread={ID: Decimal("0.03")})

@@ -77,7 +77,7 @@ class StandingLane(Lane):
             return
         self.see()
         if self.takers:
-            if self.hours is not None:
+            if self.hours is not None or self._before is None:  # in the first window orders may wait for a price
                 self.release_held(ts)
             for order in sorted(self.takers, key=by_time):
                 met = self.ask_of(book) if order.is_buy else self.bid_of(book)
@@ -109,6 +109,8 @@ class StandingLane(Lane):
                 return
         if order.price is None or order.is_immediate:
             self.put(order, TAKER)
+        elif book is None and not order.post_only:
+            self.hold(order)  # no market yet: it comes to the first one, and takes what is within its limit
         else:
             self.rest(order, ts)
 

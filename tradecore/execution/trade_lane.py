@@ -69,7 +69,7 @@ class TradeLane(Lane):
         tick: TradeTick = self.events[at]
         room = Room(self.rules.participation, tick.size, is_unknown=bool(tick.flags & SIZE_UNKNOWN))
         if self.takers:
-            if self.hours is not None:
+            if self.hours is not None or self._before is None:  # in the first window orders may wait for a price
                 self.release_held(ts)
             for order in sorted(self.takers, key=by_time):
                 if order.place == TAKER:
@@ -111,8 +111,18 @@ class TradeLane(Lane):
         )
         if is_taker or order.is_immediate:
             self.put(order, TAKER)
+        elif met is None and not order.post_only:
+            self.hold(order)  # no market yet: it comes to the first one, and takes what is within its limit
         else:
             self.rest(order, ts)
+
+    def release_held(self, ts: int) -> None:
+        """See Lane.release_held; a limit at the very price of the first print was not printed through, and rests."""
+        for order in sorted([o for o in self.takers if o.is_held and o.price_f == self.last.price], key=by_time):
+            order.is_held = False
+            self.remove(order)
+            self.rest(order, ts)
+        super().release_held(ts)
 
     def touch(self, sign: int) -> float | None:
         """The last print, whatever the side."""
