@@ -258,3 +258,58 @@ async def test_a_late_execution_is_told_like_any_other_and_the_order_stays_finis
     assert told[told.index("execution s0-1 1") + 1] == "PositionOpened 0 to 1"
     assert first.state is tc.OrderState.CANCELLED
     assert first.filled_quantity == (0 if others else 1)  # a handle that nobody keeps up to date stays as it was
+
+
+class RaisesAtItsOrder(tc.Strategy):
+    def on_order_updated(self, update: tc.OrderUpdated) -> None:
+        raise ValueError("no")
+
+
+class RaisesAtItsExecution(tc.Strategy):
+    def on_execution(self, execution: tc.Execution) -> None:
+        raise ValueError("no")
+
+
+class RaisesAtItsPosition(tc.Strategy):
+    async def on_position_changed(self, change: tc.PositionChanged) -> None:
+        raise ValueError("no")
+
+
+class RaisesAtItsOpportunity(tc.Strategy):
+    def on_opportunity_changed(self, change: tc.OpportunityChanged) -> None:
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize(
+    ("kind", "callback"),
+    [
+        (RaisesAtItsOrder, "on_order_updated"),
+        (RaisesAtItsExecution, "on_execution"),
+        (RaisesAtItsPosition, "on_position_changed"),
+        (RaisesAtItsOpportunity, "on_opportunity_changed"),
+    ],
+)
+async def test_a_callback_that_raises_at_a_report_is_named(kind: type[tc.Strategy], callback: str) -> None:
+    """One report is told to several callbacks; the error says which of them it was."""
+
+    class Raises(kind):  # type: ignore[valid-type,misc]
+        def on_start(self) -> None:
+            self.add_event_feed(quotes(10, 10, 10), "quotes")
+
+        def on_quote_tick(self, tick: tc.QuoteTick) -> None:
+            self.submit_opportunity(tc.Opportunity(tc.Order.market("TEST.SIM", 1)))
+
+    with pytest.raises(StrategyError) as caught:
+        await tc.run_backtest(strategies=Raises(), brokers=margin(), instruments=[make_instrument()])
+    assert caught.value.callback == callback
+
+
+async def test_an_observer_that_raises_at_a_report_is_no_callback() -> None:
+    def observe(_execution: tc.Execution) -> None:
+        raise ValueError("no")
+
+    bus = tc.MessageBus()
+    bus.subscribe(tc.Execution, observe)
+    with pytest.raises(StrategyError) as caught:
+        await tc.run_backtest(strategies=Steps(market(1)), brokers=margin(), instruments=[make_instrument()], bus=bus)
+    assert caught.value.callback == "a report"

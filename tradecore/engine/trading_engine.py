@@ -40,7 +40,7 @@ from tradecore.engine.source_register import MARKET_CLASSES, SourceRegister
 from tradecore.engine.strategy_participant import OrderGate, StrategyParticipant
 from tradecore.engine.subscription import Call, Handler, Route, Subscription, Subscriptions
 from tradecore.engine.timeline import Timeline
-from tradecore.engine.user_frames import find_place
+from tradecore.engine.user_frames import find_place, find_report_callback
 from tradecore.errors import (
     DataMissing,
     EngineStateError,
@@ -60,7 +60,6 @@ CLOSING_S: Final = 5.0
 """Seconds that closing feeds and brokers may take after a run, however it ended."""
 
 _STRATEGY_OF: Final = attrgetter("strategy")
-_REPORT_LABEL: Final = "on_order_updated or on_execution"
 
 
 class TradingEngine:
@@ -617,7 +616,7 @@ class TradingEngine:
             try:
                 answer = self._strategies[report.strategy].receive(report)
             except Exception as error:
-                return self._strategy_raised(report.strategy, _REPORT_LABEL, error)
+                return self._strategy_raised(report.strategy, find_report_callback(error), error)
             if answer is not None:
                 return self._await_answer(report.strategy, answer)
         return None
@@ -626,7 +625,7 @@ class TradingEngine:
         try:
             await answer
         except Exception as error:
-            await self._strategy_raised(strategy, _REPORT_LABEL, error)
+            await self._strategy_raised(strategy, find_report_callback(error), error)
 
     async def _deliver(self, event: Any) -> None:
         """One event to all that want it."""
