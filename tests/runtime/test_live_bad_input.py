@@ -16,6 +16,7 @@ from tradecore.errors import (
     CatchUpTooSlow,
     ConfigError,
     InstrumentConflict,
+    RunFolderError,
     StrategyError,
     UnknownSymbol,
     UnknownVenue,
@@ -23,6 +24,7 @@ from tradecore.errors import (
     VenueUnreachable,
 )
 from tradecore.feeds.proof import Proof
+from tradecore.journal.run_folder import RunFolder
 from tradecore.runtime.live_settings import HandoverSettings
 from tradecore.runtime.run_live import run_live
 from tradecore.testing.builders import make_instrument
@@ -149,6 +151,26 @@ async def test_a_venue_that_is_lost_for_good_ends_the_run_or_is_noted(policy: An
         result = await stage.go(strategy)
     assert any("was lost while the run went on" in note for note in result.notes)
     assert strategy.list_events("state")[-1].state is FeedState.ENDED
+
+
+@pytest.mark.parametrize("phase", ["C", "D"])
+async def test_a_strategy_that_raises_is_told_although_the_disk_is_full(
+    phase: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be kept of a failed run is said beside why it failed, not instead of it."""
+
+    def fail(strategy: LogStrategy, word: str, event: Any) -> None:
+        if strategy.phase == phase and word in ("phase", "state", "trade"):
+            monkeypatch.setattr(RunFolder, "write_report", refuse)
+            raise ValueError("my own mistake")
+
+    def refuse(_self: RunFolder, name: str, _report: Any) -> None:
+        raise RunFolderError(f"{name}: cannot be written (No space left on device)")
+
+    async with open_market_stage() as stage:
+        with pytest.raises(StrategyError, match="my own mistake") as caught:
+            await stage.go(LogStrategy("trades", act=fail), runs_dir=tmp_path)
+    assert caught.value.__notes__ == ["handover.json: cannot be written (No space left on device)"]
 
 
 @pytest.mark.parametrize("phase", ["C", "D"])

@@ -91,7 +91,8 @@ async def _record(options: dict[str, Any], streams: list[Stream], name: str, int
                     progress=lambda arrivals, newest: line.show_rows(f"recording {format_ns(newest)[:19]}", arrivals),
                 )  # fmt: skip
             except TradecoreError as error:
-                error.add_note(f"what was recorded is kept: {recording.arrivals:,} arrivals in {folder}")
+                if recording.arrivals:
+                    error.add_note(f"what was recorded is kept: {recording.arrivals:,} arrivals in {folder}")
                 raise
     if not report.streams and interruption.signal is None:
         reason = venue.session.failure or "it has not answered yet"

@@ -28,6 +28,8 @@ from tradecore.errors import (
     LocalVenueError,
     NotARunFolder,
     OrderError,
+    RecordingFailed,
+    RecordingUnreadable,
     RunFolderError,
     SeriesNotFound,
     SpillFailed,
@@ -79,6 +81,8 @@ _NEXT_STEPS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], 
     (TurnLimitExceeded, "look for orders that answer each other at one instant, then run again"),
     (NotARunFolder, "`tradecore runs list` shows the runs of a folder"),
     (LocalVenueError, "correct what the message names; `tradecore venue --help` lists the options"),
+    (RecordingFailed, "free some space or name another folder, then run again"),
+    (RecordingUnreadable, "name the folder that `tradecore data record`, or a live run with [recording], has left"),
     (RunFolderError, "free some space or name another folder with --runs-dir, then run again"),
 )
 """Most special first: the first class that fits is taken."""

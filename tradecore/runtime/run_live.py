@@ -24,7 +24,7 @@ from tradecore.domain.duration import to_duration_ns
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.phase import PhaseChanged
 from tradecore.engine.message_bus import MessageBus
-from tradecore.errors import ConfigError, TradecoreError
+from tradecore.errors import ConfigError, RunFolderError, TradecoreError
 from tradecore.feeds.live_buffer import ArrivalRecorder, LiveBuffer
 from tradecore.feeds.live_intake import LiveIntake
 from tradecore.feeds.spill_file import SpillFile
@@ -184,9 +184,7 @@ class _Session:
             self._finish(assembly, run, "interrupted", cancelled)
             raise
         except Exception as error:
-            kept = self._finish(assembly, run, "failed", error)
-            if isinstance(error, TradecoreError):
-                error.run_folder = kept.run_folder
+            self._keep_failed(assembly, run, error)
             raise
         stopped = run.scope.cancelled_caught or assembly.engine.was_stopped
         return self._finish(assembly, run, "interrupted" if stopped else "complete", None)
@@ -250,6 +248,17 @@ class _Session:
         if log is not None:
             connect_log(log, run)
         return run
+
+    def _keep_failed(self, assembly: RunAssembly, run: LiveRun, error: Exception) -> None:
+        """Close the book of a run that failed. What cannot be kept, on a full disk say, does not hide why it failed."""
+        try:
+            kept = self._finish(assembly, run, "failed", error)
+        except RunFolderError as second:
+            if str(second) != str(error):
+                error.add_note(str(second))
+            return
+        if isinstance(error, TradecoreError):
+            error.run_folder = kept.run_folder
 
     def _finish(self, assembly: RunAssembly, run: LiveRun, status: Any, error: BaseException | None) -> RunResult:
         """Close the book; what the handover came to is kept however the run ended."""
