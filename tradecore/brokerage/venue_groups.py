@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from tradecore.domain.execution import Execution
+from tradecore.domain.execution import Execution, find_taken
 from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import OrderRole
 from tradecore.execution import group_rules
@@ -124,9 +124,12 @@ class VenueGroups:
         group: VenueGroup = order.venue_group
         if execution is not None and order is group.first:
             group.price = execution.price
+        taken = Decimal(0) if execution is None else find_taken(execution, order.ledger.instrument)
         if order.state is _SUBMITTED:
             return
-        self._run(group, group_rules.take_report(group.state, order.order_id, order.state, order.filled_quantity), ts)
+        self._run(
+            group, group_rules.take_report(group.state, order.order_id, order.state, order.filled_quantity, taken), ts
+        )
 
     def find_wish_refusal(self, order: WorkingOrder, total: Decimal) -> str | None:
         """Why an order may not have this total, None when it may."""

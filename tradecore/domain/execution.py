@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from tradecore.domain.instant import to_datetime
+from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import OrderSide
 
 # A member by module name: reading it off an Enum class costs 0.1 us in Python 3.11.
@@ -70,3 +71,9 @@ class Execution(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def dt_event(self) -> datetime:
         """When it happened, aware UTC datetime."""
         return to_datetime(self.ts_event)
+
+
+def find_taken(execution: Execution, instrument: Instrument) -> Decimal:
+    """Units that commission took of what was traded: 0 where it is paid in another currency."""
+    is_taken = instrument.base_currency is not None and execution.commission_currency == instrument.base_currency
+    return execution.commission if is_taken else Decimal(0)

@@ -8,7 +8,8 @@ Never:    keeps time, talks to anybody or counts events: steps follow from total
 Both who may hold a group use these rules: a strategy's GroupDesk (`contingency = client`) with what was reported to it,
 and the SimulatedBroker (`venue`) with what is so at the venue, where every step takes effect at once.
 
-E is what the entry executed, X what the exits executed. An exit's *limit* is its share of E; linked exits may still
+E is what the entry executed (less commission that was taken from it in units, down to the quantity grid), X what the
+exits executed. An exit's *limit* is its share of E; linked exits may still
 execute limit - X, each of them, so that together they never exceed E:
 
     entry 10, executed 6     exits of 10 work at 6 each
@@ -64,7 +65,7 @@ class Leg(msgspec.Struct, frozen=True, gc=False):
 
     sign: +1 buys. wanted: total when the group was made. cap: the total that the strategy set later. state: INITIALIZED
     while it is held. asked: total that the venue was asked for last, None while it is held. refused: a total that the
-    venue would not take. is_leaving: a cancel is on its way.
+    venue would not take. is_leaving: a cancel is on its way. taken: units of what it bought that its commission took.
     """
 
     order_id: str
@@ -77,6 +78,7 @@ class Leg(msgspec.Struct, frozen=True, gc=False):
     cap: Decimal | None = None
     refused: Decimal | None = None
     is_leaving: bool = False
+    taken: Decimal = _ZERO
 
     @property
     def is_over(self) -> bool:
@@ -100,6 +102,20 @@ class GroupState(msgspec.Struct, frozen=True, gc=False):
     def entry(self) -> Leg | None:
         """The parent, None where there is none."""
         return self.legs[0] if self.legs[0].role is OrderRole.ENTRY else None
+
+    @property
+    def entered(self) -> Decimal:
+        """What of the entry there is to exit, on the grid; 0 without an entry."""
+        entry = self.entry
+        if entry is None:
+            return _ZERO
+        if not entry.taken:
+            return entry.executed
+        return min(self.round_down(entry.executed - entry.taken), entry.executed)
+
+    def round_down(self, quantity: Decimal) -> Decimal:
+        """An amount on the quantity grid."""
+        return (quantity / self.increment).quantize(Decimal(1), ROUND_DOWN) * self.increment
 
     @property
     def exits(self) -> tuple[Leg, ...]:
@@ -132,14 +148,15 @@ class GroupState(msgspec.Struct, frozen=True, gc=False):
 
 
 def take_report(
-    group: GroupState, order_id: str, state: OrderState, executed: Decimal
+    group: GroupState, order_id: str, state: OrderState, executed: Decimal, taken: Decimal = _ZERO
 ) -> tuple[GroupState, tuple[Step, ...]]:
-    """An order stands so now. executed: in all; less than is known already is old news."""
+    """An order stands so now. executed: in all; less than is known already is old news. taken: of what is new."""
     leg = group.find(order_id)
     executed = max(executed, leg.executed)
     if state is leg.state and executed == leg.executed:
         return group, ()
-    group = group.with_leg(replace(leg, state=state, executed=executed))
+    taken = leg.taken + taken if executed > leg.executed and leg.role is OrderRole.ENTRY else leg.taken
+    group = group.with_leg(replace(leg, state=state, executed=executed, taken=taken))
     if executed and group.first is None and leg.role not in (OrderRole.ENTRY, OrderRole.CLOSE):
         group = replace(group, first=order_id)
     return decide(group)
@@ -212,7 +229,7 @@ def find_end(group: GroupState) -> str | None:
         return None
     if refused is not None:
         return f"exit {refused.order_id} was refused; what the entry executed is closed"
-    if entry.executed and executed >= entry.executed:
+    if group.entered and executed >= group.entered:
         return ""
     short = next((leg for leg in exits if leg.state is OrderState.FILLED and find_leaves(group, leg)), None)
     if short is not None:
@@ -224,10 +241,9 @@ def find_limit(group: GroupState, leg: Leg) -> Decimal:
     """The most that an exit may execute in all, as far as the entry has executed; on the quantity grid."""
     entry, limit = group.entry, leg.wanted
     if entry is not None and leg.wanted == entry.wanted:
-        limit = entry.executed
+        limit = group.entered
     elif entry is not None:
-        share = entry.executed * leg.wanted / entry.wanted
-        limit = (share / group.increment).quantize(Decimal(1), ROUND_DOWN) * group.increment
+        limit = group.round_down(group.entered * leg.wanted / entry.wanted)
     elif leg.cap is not None:
         return leg.cap
     return limit if leg.cap is None else min(limit, leg.cap)
@@ -330,6 +346,6 @@ def find_excess(group: GroupState) -> Decimal:
         return closed + over * exits[0].sign
     if group.link is None and not group.is_ending:
         return _ZERO
-    balance = entry.executed * entry.sign + sum((leg.executed * leg.sign for leg in exits), _ZERO)
+    balance = group.entered * entry.sign + sum((leg.executed * leg.sign for leg in exits), _ZERO)
     is_flipped = balance * entry.sign < 0
     return closed + balance if is_flipped or group.is_ending or group.closings else _ZERO

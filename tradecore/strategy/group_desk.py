@@ -15,6 +15,7 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from tradecore.domain.execution import Execution, find_taken
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_events import GroupClosing
 from tradecore.domain.order_group import OrderGroup, check_bracket, check_group
@@ -159,13 +160,16 @@ class GroupDesk:
 
     # ----------------------------------------------------------------------------------------------------- reports
 
-    def take(self, change: OrderSnapshot) -> None:
+    def take(self, change: OrderSnapshot, execution: Execution | None) -> None:
         """An order of a held group was reported on; its handle shows it already."""
         held = self.members.get(change.order_id)
         if held is None:
             return
         order, order_id = held.orders[change.order_id], change.order_id
-        held.state, steps = group_rules.take_report(held.state, order_id, order.state, order.filled_quantity)
+        taken = Decimal(0)
+        if execution is not None:
+            taken = find_taken(execution, self._desk.instrument(change.instrument))
+        held.state, steps = group_rules.take_report(held.state, order_id, order.state, order.filled_quantity, taken)
         self._take(held, steps)
         is_ours = False
         if change.updated or change.update_rejected:

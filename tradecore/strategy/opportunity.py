@@ -20,21 +20,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any, Final, Protocol
+from decimal import ROUND_DOWN, Decimal
+from typing import Final, Protocol
 
 from tradecore.domain.execution import Execution
 from tradecore.domain.instrument import Instrument, Number
 from tradecore.domain.order import Order, OrderSide
 from tradecore.domain.order_group import OrderGroup
-from tradecore.domain.order_state import OrderState
 from tradecore.domain.position import Position
 from tradecore.errors import InvalidOpportunity, OpportunityStateError
+from tradecore.strategy.opportunity_check import check_entry, check_manage, check_time_out
 from tradecore.strategy.opportunity_excursion import Excursion
 from tradecore.strategy.opportunity_state import OpportunityEnd, OpportunitySnapshot, OpportunityState, find_state
 
 _ZERO: Final = Decimal(0)
-_INITIALIZED: Final = OrderState.INITIALIZED
 
 
 Manage = Callable[["Opportunity"], Awaitable[None] | None]
@@ -71,23 +70,12 @@ class Opportunity:
         manage: Manage | Iterable[Manage] = (),
         time_out: timedelta | datetime | None = None,
     ) -> None:
-        if not isinstance(entry, Order):
-            raise InvalidOpportunity(
-                f"the entry of an opportunity is {entry!r:.120}; expected an Order, with exits as profit= and stop="
-            )
-        if entry.state is not _INITIALIZED or entry.order_id:
-            raise InvalidOpportunity(
-                f"the entry {entry.order_id} was submitted before and is {entry.state.name}; make a new Order"
-            )
-        if entry.terms.reduce_only:
-            raise InvalidOpportunity(
-                f"the entry for {entry.instrument} is reduce_only, so it could never open anything"
-            )
+        check_entry(entry)
         self._entry, self._profit, self._stop = entry, profit, stop
         has_exits = profit is not None or stop is not None
         self._group = OrderGroup.bracket(entry, profit=profit, stop=stop) if has_exits else None
-        self._manage = _check_manage(manage, stop)
-        self._time_out = _check_time_out(time_out)
+        self._manage = check_manage(manage, stop)
+        self._time_out = check_time_out(time_out)
         self._id = ""
         self._instrument: Instrument | None = None
         self._commands: OpportunityCommands | None = None
@@ -100,6 +88,7 @@ class Opportunity:
         self._position = Position(entry.instrument)
         self._excursion = Excursion()
         self._value_in = self._value_out = self._amount_in = self._amount_out = _ZERO
+        self._taken_out = _ZERO  # units that the commission of exits took
         self._flat_by: str | None = None
         self._ts_submitted = 0
         self._ts_entered: int | None = None
@@ -198,6 +187,19 @@ class Opportunity:
     def held(self) -> Decimal:
         """What it holds now, signed."""
         return self._position.quantity
+
+    @property
+    def to_leave(self) -> Decimal:
+        """What of it an order can leave, signed: commission that took units may leave less than an increment."""
+        held, instrument = self.held, self._instrument
+        if instrument is None or not held % instrument.quantity_increment:
+            return held
+        return (held / instrument.quantity_increment).quantize(Decimal(1), ROUND_DOWN) * instrument.quantity_increment
+
+    @property
+    def is_left_by_commission(self) -> bool:
+        """Its exits did what they should, and what it still holds is no more than what their commission took."""
+        return bool(self._taken_out) and 0 < abs(self.to_leave) <= self._taken_out
 
     @property
     def entry_price(self) -> Decimal | None:
@@ -337,20 +339,23 @@ class Opportunity:
         """Whether this order was sent to leave what is held."""
         return any(order.order_id == order_id for order in self._closers)
 
-    def book(self, execution: Execution, commission: Decimal) -> None:
-        """One of its orders executed. commission: as the strategy's ledger booked it."""
-        before, signed = self._position, execution.signed_quantity
-        self._position = before.after(signed, execution.price, execution.ts_event, commission)
+    def book(self, execution: Execution, commission: Decimal, moved: Decimal) -> None:
+        """One of its orders executed. commission: as the strategy's ledger booked it; moved: what it changed the
+        position by, signed: its quantity, less units that commission took.
+        """
+        before, was_left = self._position, self.is_left_by_commission
+        self._position = before.after(moved, execution.price, execution.ts_event, commission)
         self._excursion.change(before, self._position, execution.price)
         value = execution.quantity * execution.price
         if execution.side is self._entry.side:
             self._amount_in, self._value_in = self._amount_in + execution.quantity, self._value_in + value
         else:
             self._amount_out, self._value_out = self._amount_out + execution.quantity, self._value_out + value
+            self._taken_out += abs(moved - execution.signed_quantity)
         if self._ts_entered is None:
             self._ts_entered = execution.ts_event
         self._ts_changed = execution.ts_event
-        if self._position.is_flat:
+        if self.is_left_by_commission or not (self.to_leave or was_left):
             self._flat_by = execution.order_id
 
     def earn(self, amount: Decimal, ts_event: int) -> None:
@@ -387,7 +392,7 @@ class Opportunity:
         before = self._state
         if before is OpportunityState.FINISHED:
             return before
-        self._state = find_state(self._entry, self.held, self.orders)
+        self._state = find_state(self._entry, self.to_leave, self.orders)
         if self._state is OpportunityState.FINISHED:
             self._finish(now, timed_out=timed_out)
         return before
@@ -425,34 +430,3 @@ class Opportunity:
             f"<Opportunity {self._id or '(not submitted)'} {self.side.value} {self.instrument} {self._state.name}{end} "
             f"held {self.held} profit {self.profit}>"
         )
-
-
-def _check_manage(manage: Manage | Iterable[Manage] | Any, stop: Order | None) -> tuple[Manage, ...]:
-    if not callable(manage) and not isinstance(manage, Iterable):
-        raise InvalidOpportunity(f"manage is {manage!r:.80}; expected a function of the opportunity, or a list of them")
-    calls = (manage,) if callable(manage) else tuple(manage)
-    for call in calls:
-        if not callable(call):
-            raise InvalidOpportunity(
-                f"management {call!r} cannot be called; expected a function of the opportunity, def or async def"
-            )
-        if not getattr(call, "needs_stop", False):
-            continue
-        if stop is None:
-            raise InvalidOpportunity(f"{call!r} moves the stop, but there is none; give stop= an order")
-        if stop.stop_price is None:
-            raise InvalidOpportunity(
-                f"{call!r} moves the stop, but a {stop.order_type.value} order has no stop_price of its own: it moves "
-                "by itself; give a stop or stop-limit order, or leave the management out"
-            )
-    return calls
-
-
-def _check_time_out(time_out: timedelta | datetime | Any) -> timedelta | datetime | None:
-    if isinstance(time_out, timedelta) and time_out <= timedelta(0):
-        raise InvalidOpportunity(f"time_out is {time_out}; expected a timedelta above 0")
-    if isinstance(time_out, datetime) and time_out.utcoffset() != timedelta(0):
-        raise InvalidOpportunity(f"time_out is {time_out.isoformat()}; expected an aware UTC datetime")
-    if time_out is not None and not isinstance(time_out, (timedelta, datetime)):
-        raise InvalidOpportunity(f"time_out is {time_out!r}; expected a timedelta or an aware UTC datetime")
-    return time_out

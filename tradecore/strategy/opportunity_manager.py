@@ -181,10 +181,11 @@ class OpportunityManager:
 
     def _leave(self, opportunity: Opportunity) -> None:
         """Send what is held to the market, if it is to be closed and nothing of it works any more."""
-        if opportunity.id not in self._closing or not opportunity.held or not self._desk.is_open:
+        is_wanted = opportunity.id in self._closing or opportunity.is_left_by_commission
+        if not is_wanted or not opportunity.to_leave or not self._desk.is_open:
             return
         if all(order.is_finished for order in opportunity.orders):
-            closer = Order.market(opportunity.instrument, -opportunity.held)
+            closer = Order.market(opportunity.instrument, -opportunity.to_leave)
             self._desk.submit_order(closer, opportunity.broker)
             opportunity.add_closer(closer)
             self._by_order[closer.order_id] = opportunity
@@ -204,7 +205,7 @@ class OpportunityManager:
         if opportunity is None:
             return []
         if execution is not None and before is not None and after is not None:
-            opportunity.book(execution, after.commission - before.commission)
+            opportunity.book(execution, after.commission - before.commission, after.quantity - before.quantity)
         if opportunity.is_finished:
             if execution is not None:
                 opportunity.mark_problem(f"execution {execution.execution_id} was told of after it was finished")
@@ -241,7 +242,7 @@ class OpportunityManager:
 
     def _note_refused_close(self, opportunity: Opportunity, change: OrderSnapshot) -> None:
         """A close that is over without leaving everything is not tried again: somebody has to look."""
-        if not opportunity.held or not all(order.is_finished for order in opportunity.orders):
+        if not opportunity.to_leave or not all(order.is_finished for order in opportunity.orders):
             return
         held = f"{opportunity.held} {opportunity.instrument} are held"
         if not self._desk.is_open:
@@ -249,6 +250,8 @@ class OpportunityManager:
         elif opportunity.is_closer(change.order_id) and change.state is not OrderState.FILLED:
             self._closing.pop(opportunity.id, None)
             opportunity.mark_problem(f"{held}; the order to close them was {change.state.name}: {change.reason}")
+        elif opportunity.is_left_by_commission:
+            return  # the rest is sent to the market
         elif opportunity.group is not None and opportunity.id not in self._closing:
             opportunity.mark_problem(f"{held}, and none of its exits works any more")
 

@@ -309,7 +309,7 @@ class OrderDesk:
                 if order.state.is_open:  # the venue says that it works although it was refused
                     self._orders[order_id] = self._finished.pop(order_id)
         if self._grouped:
-            self.groups.take(change)
+            self.groups.take(change, execution)
         if execution is None:
             return order, None
         if not is_news:  # told before
