@@ -1,5 +1,6 @@
 """Bad input of a live run: each named with what was tried and what to do: issue 4; DESIGN 10."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,8 @@ async def test_a_strategy_that_raises_is_told_although_the_disk_is_full(
         with pytest.raises(StrategyError, match="my own mistake") as caught:
             await stage.go(LogStrategy("trades", act=fail), runs_dir=tmp_path)
     assert caught.value.__notes__ == ["handover.json: cannot be written (No space left on device)"]
+    assert caught.value.run_folder is not None
+    assert json.loads((caught.value.run_folder / "run.json").read_text())["status"] == "failed"
 
 
 @pytest.mark.parametrize("phase", ["C", "D"])

@@ -252,21 +252,22 @@ class _Session:
     def _keep_failed(self, assembly: RunAssembly, run: LiveRun, error: Exception) -> None:
         """Close the book of a run that failed. What cannot be kept, on a full disk say, does not hide why it failed."""
         try:
-            kept = self._finish(assembly, run, "failed", error)
+            self._finish(assembly, run, "failed", error)
         except RunFolderError as second:
             if str(second) != str(error):
                 error.add_note(str(second))
-            return
         if isinstance(error, TradecoreError):
-            error.run_folder = kept.run_folder
+            error.run_folder = assembly.book.folder.path
 
     def _finish(self, assembly: RunAssembly, run: LiveRun, status: Any, error: BaseException | None) -> RunResult:
         """Close the book; what the handover came to is kept however the run ended."""
         assembly.book.notes += run.notes
         for venue in {id(venue): venue for venue in run.venues.values()}.values():
             assembly.book.notes += getattr(venue, "list_notes", list)()  # not every venue has frames
-        run.keep_report()
-        result = assembly.finish(status, error, run.feeds.used)
+        try:
+            run.keep_report()
+        finally:
+            result = assembly.finish(status, error, run.feeds.used)
         return msgspec.structs.replace(result, handover=run.make_report())
 
 
