@@ -12,6 +12,7 @@ import pytest
 
 from tradecore.domain.instant import MINUTE_NS, SECOND_NS
 from tradecore.testing.local_venue import SyntheticSource
+from tradecore.testing.local_venue.fault import Fault
 from tradecore.testing.local_venue.kraken_text import compute_checksum
 from tradecore.testing.local_venue.venue_instrument import VenueInstrument
 
@@ -160,6 +161,17 @@ async def test_silence_is_filled_with_a_heartbeat_each_second(drive_venue: Drive
     frames = decode(client.recv_waiting())
     assert [frame["channel"] for frame in frames] == ["heartbeat"] * 3 + ["trade"] + ["heartbeat"] * 2
     assert [frame["channel"] for frame in decode(idle.recv_waiting())] == ["status"], "nothing is subscribed there"
+
+
+async def test_the_heartbeat_goes_on_while_the_only_topics_are_mute(drive_venue: DriveVenue, make_trade: Make) -> None:
+    """A trade each half second from 0.5 to 4.5 s, all kept back: what was not said is no sign of life."""
+    trades = [make_trade(at / 2, "100", "1") for at in range(1, 10)]
+    venue = await drive_venue(trades, faults=(Fault(kind="mute", topic="trade:*"),))
+    client = venue.connect("/v2")
+    subscribe(client, "trade", "BTC/USDT", snapshot=False)
+    client.recv_waiting()
+    await venue.to(4.6)
+    assert [frame["channel"] for frame in decode(client.recv_waiting())] == ["heartbeat"] * 4
 
 
 async def test_a_ping_is_answered_with_times(venue: Any) -> None:
