@@ -24,7 +24,9 @@ from tradecore.testing.scripted_kraken import ScriptedKraken
 from tradecore.testing.venue_stage import Stage, VenueStageSuite, on_virtual_time
 from tradecore.testing.virtual_run import run_virtual, running_clock
 from tradecore.venues.binance_venue import BinanceVenue
+from tradecore.venues.connection_settings import ConnectionSettings
 from tradecore.venues.kraken_venue import KrakenVenue
+from tradecore.venues.silence_watch import SilenceWatch
 
 KINDS = ("trade_tick", "quote_tick", "depth")
 PAIRS = {"binance": "BTCUSDT", "kraken": "BTCUSD"}
@@ -215,6 +217,44 @@ class TestSilenceAtKraken(VenueStageSuite):
             skin.http_answers = [f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()]
             with pytest.raises(VenueRequestFailed, match=r"Depth.*cannot be read"):
                 await stage.venue._rest.load_newest(stage.quotes)
+
+
+class Heard:
+    """A track, as far as a SilenceWatch reads one."""
+
+    heard = 0
+
+
+@pytest.mark.virtual_time(seed=3)
+async def test_a_busy_stream_that_dies_is_not_asked_about_after_a_hundred_quiet_ones() -> None:
+    """Quiet: two trades a minute, then none. Half a question a second takes 200 s for one round of them."""
+    clock = running_clock()
+    quiet = [Stream("trade_tick", f"Q{number}.SIM") for number in range(100)]
+    busy, dead = Stream("quote_tick", "BUSY.SIM"), list[tuple[Stream, float]]()
+    tracks: dict[Stream, Any] = {stream: Heard() for stream in (*quiet, busy)}
+
+    async def load_newest(stream: Stream) -> int:
+        return clock.monotonic_ns() if stream == busy else 1
+
+    def on_silent(stream: Stream, silent_s: float, _found: int) -> bool:
+        dead.append((stream, silent_s))
+        return True
+
+    watch = SilenceWatch(ConnectionSettings(), clock, tracks, load_newest=load_newest, on_silent=on_silent)
+    async with anyio.create_task_group() as tasks:
+        for second in range(400):
+            if second < 300:
+                tracks[busy].heard += 5
+            if second < 100 and second % 30 == 0:
+                for stream in quiet:
+                    tracks[stream].heard += 1
+            if watch.look():
+                tasks.start_soon(watch.ask)
+            await anyio.sleep(1)
+        tasks.cancel_scope.cancel()
+    (found, silent_s), *_ = dead
+    assert found == busy
+    assert silent_s <= 15
 
 
 def test_nothing_is_asked_twice_at_a_time() -> None:

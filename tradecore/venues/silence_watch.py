@@ -10,6 +10,9 @@ again. An answer that differs means that something happened of which the stream 
 answer means that nothing happened: the next question comes after twice the time, up to eight times, unless another
 stream of the same instrument was heard meanwhile. Without an answer nothing is known, and nothing is said.
 
+One stream is asked about at a time, those first that usually say most: questions are few at venues that bear few, and
+with a hundred quiet streams each of those waits for its turn.
+
 The deadline is twenty of the stream's usual pauses, within the bounds of its kind; that of bars is their step, and a
 little more. It counts from when the stream was last heard; where the questions have grown rare, from the next one.
 """
@@ -167,10 +170,14 @@ class SilenceWatch:
         return self._tracks.get(stream) is not track or watched.heard != track.heard or watched.heard_ns != since_ns
 
     def _find_due(self) -> Stream | None:
-        """The stream whose question is most overdue."""
+        """The stream whose question is due, busy ones first: they must not wait for a round of all the quiet ones."""
         now_ns = self._clock.monotonic_ns()
-        due = [(watched.due_ns, stream) for stream, watched in self._watched.items() if watched.due_ns <= now_ns]
-        return min(due)[1] if due else None
+        due = [
+            (watched.slower * self._pause_ns(stream, watched), watched.due_ns, stream)
+            for stream, watched in self._watched.items()
+            if watched.due_ns <= now_ns
+        ]
+        return min(due)[2] if due else None
 
     def _plan_first(self, stream: Stream, watched: _Watched) -> None:
         """The first question of a silence that begins now."""
