@@ -429,6 +429,23 @@ async def test_a_dividend_is_shared_by_what_each_holds(trade: Any) -> None:
     assert s.result.statistics.net_profit == long.profit + short.profit
 
 
+async def test_what_a_split_leaves_off_the_grid_is_shared_by_what_each_holds(trade: Any) -> None:
+    """3:2 of 7 and 8: 22.5, of which half a unit is paid out: 7/30 from the first, 4/15 from the second. What is left,
+    10.26 and 11.73, makes 22; orders sell 10 and 11 of it, and 1 stays, of which nobody could sell his part.
+    """
+    split = tc.AccountAdjustment.split(ID, datetime(2024, 1, 1, 10, 0, 1, 500_000, tzinfo=UTC), "1.5")
+    s = await trade(
+        [*quotes(99.98, 99.98), split, *quotes(0, 0, 80, 80)[2:]],
+        {0: lambda s: (s.open(market(7)), s.open(market(8))), 4: lambda s: s.opportunities.close_all()},
+    )
+    first, second = s.trades
+    assert first.held + second.held == s.position(ID).quantity == 1
+    assert first.orders[-1].filled_quantity + second.orders[-1].filled_quantity == 21
+    assert [round(one.held, 6) for one in s.trades] == [Decimal("0.266667"), Decimal("0.733333")]
+    # To the cent: the unit that stays has its own average in each of them, and one in the ledger.
+    assert float(first.profit + second.profit) == pytest.approx(float(s.result.statistics.realised_profit), abs=0.01)
+
+
 async def test_a_split_changes_units_and_takes_the_exits_away(trade: Any) -> None:
     """3:2 of 5 bought at 100: 7.5, of which half a unit is paid out at the bid, 99.98 / 1.5; the rest goes at 80."""
     split = tc.AccountAdjustment.split(ID, datetime(2024, 1, 1, 10, 0, 1, 500_000, tzinfo=UTC), "1.5")

@@ -142,7 +142,7 @@ class RunLog:
         event, level = _ENDINGS.get(change.state, ("", ""))
         if change.update_rejected or change.cancel_rejected:
             event, level = "update_refused" if change.update_rejected else "cancel_refused", "warning"
-        elif event == "order_cancelled" and (change.ts_command or change.terms.group_id is not None):
+        elif event == "order_cancelled" and change.ts_command:
             level = "debug"  # its group works as it was meant to; where it does not, the reason stands on another line
         if event:
             self.say(

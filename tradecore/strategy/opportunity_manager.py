@@ -53,6 +53,7 @@ FINISHED_KEPT: Final = 1_000
 """Finished opportunities that are kept at least: for look-ups, and for executions that are told of too late."""
 
 _ZERO: Final = Decimal(0)
+_SHARE_STEP: Final = Decimal("1e-12")
 _IN_TRADE: Final = OpportunityState.IN_TRADE
 
 
@@ -221,23 +222,23 @@ class OpportunityManager:
     def take_adjustment(self, adjusted: AccountAdjusted) -> None:
         """A dividend, a split or the like of what the strategy holds: each opportunity has its part in it.
 
-        Money is shared by what is held; it is the whole of it where nothing else of the strategy's is held beside.
+        It is shared by what is held, so that the parts of all add up to what the strategy's ledger booked: money, and
+        the units that a split leaves off the grid, which are paid out.
         """
         before, after, change = adjusted.before, adjusted.after, adjusted.adjustment
         if before is None or after is None or not before.quantity:
             return
-        for opportunity in self._in_trade.get(before.instrument, ()):
-            if opportunity.broker != adjusted.broker or not opportunity.held:
-                continue
-            is_all = opportunity.held == before.quantity
-            if change.kind is AdjustmentKind.SPLIT:
-                # What of the whole position lies off the grid is paid out; of a part of it nobody can say.
-                rest = before.quantity * change.value - after.quantity if is_all else _ZERO
-                price = adjusted.amount / (rest * before.multiplier) if rest else _ZERO
-                opportunity.split(change.value, change.ts_event, rest, price)
+        in_trade = self._in_trade.get(before.instrument, ())
+        concerned = [one for one in in_trade if one.broker == adjusted.broker and one.held]
+        is_split = change.kind is AdjustmentKind.SPLIT
+        rest = before.quantity * change.value - after.quantity if is_split else _ZERO
+        price = adjusted.amount / (rest * before.multiplier) if rest else _ZERO
+        whole = rest if is_split else after.realised - before.realised
+        parts = _share([one.held for one in concerned], before.quantity, whole)
+        for opportunity, part in zip(concerned, parts, strict=True):
+            if is_split:
+                opportunity.split(change.value, change.ts_event, part, price)
             else:
-                earned = after.realised - before.realised
-                part = earned if is_all else earned * opportunity.held / before.quantity
                 opportunity.earn(part, change.ts_event)
 
     def _note_refused_close(self, opportunity: Opportunity, change: OrderSnapshot) -> None:
@@ -371,3 +372,11 @@ class OpportunityManager:
 
     def _time_out(self, opportunity: Opportunity) -> None:
         self._close(opportunity, f"timed out at {format_ns(self._desk.now)}", timed_out=True)
+
+
+def _share(held: list[Decimal], position: Decimal, whole: Decimal) -> list[Decimal]:
+    """Parts of a whole by what each holds of a position, exact: who hold all of it together get all of it together."""
+    parts = [(whole * one / position).quantize(_SHARE_STEP) if whole else _ZERO for one in held]
+    if parts and sum(held, _ZERO) == position:
+        parts[-1] = whole - sum(parts[:-1], _ZERO)
+    return parts
