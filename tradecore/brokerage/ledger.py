@@ -14,7 +14,7 @@ from tradecore.brokerage.lane_prices import read_price
 from tradecore.domain.exact import to_exact
 from tradecore.domain.execution import Execution
 from tradecore.domain.instant import MIN_NS
-from tradecore.domain.instrument import Instrument
+from tradecore.domain.instrument import ONE, Instrument
 from tradecore.domain.order import OrderSide
 from tradecore.domain.position import Position
 from tradecore.engine.participant import Recorder
@@ -106,11 +106,16 @@ class Ledger:
         held = self.position.quantity
         up, down = held + self.open_buys, self.open_sells - held
         widest = max(down, up)
-        value = self.find_value(ts) if held else _ZERO
-        mark = self.find_mark(1, ts) if widest else None
+        if not (held or widest):
+            return _ZERO, _ZERO
+        mark = self.find_mark(1, ts)
         if mark is None:
-            return value, _ZERO
-        return value, widest * abs(to_exact(mark)) * self.instrument.multiplier
+            return self.find_value(ts), _ZERO
+        price, multiplier = to_exact(mark), self.instrument.multiplier
+        if multiplier is not ONE:
+            price *= multiplier
+        value = held * price if held > _ZERO else self.find_value(ts) if held else _ZERO
+        return value, widest * abs(price)
 
     def compute_widening(self, order: WorkingOrder, quantity: Decimal) -> Decimal:
         """How much that much more on an order's side would widen it; 0 for what only reduces."""

@@ -107,10 +107,10 @@ def to_decimal(value: Number, what: str) -> Decimal:
     if type(value) is int:
         return Decimal(value)
     try:
-        if isinstance(value, Decimal):
-            number = value
-        elif isinstance(value, float):
+        if isinstance(value, float):
             number = to_exact(float(value)) if value else _ZERO
+        elif isinstance(value, Decimal):
+            number = value
         elif type(value) is str:
             number = Decimal(value)
         else:
