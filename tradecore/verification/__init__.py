@@ -19,9 +19,9 @@ orders.jsonl     the order after each change at the venue: order_id, strategy, b
                  quantity, price, stop_price, time_in_force, state, filled_quantity, average_price, reason, ts_decided,
                  ts_event.
     optional     updated, update_rejected, cancel_rejected (answers to commands); ts_command (when the cancel or update
-                 that the line answers was decided; of a simulated broker it is always there); terms {post_only, reduce_only,
-                 expire_ns (GTD), group_id, contingency ("OTO", "OCO", "OUO"), parent_id (the order whose executions
-                 bring this one to life), role ("CLOSE": it closes what a group executed too much)}.
+                 that the line answers was decided; of a simulated broker it is always there); terms {post_only,
+                 reduce_only, expire_ns (GTD), group_id, contingency ("OTO", "OCO", "OUO"), parent_id (the order whose
+                 executions bring this one to life), role ("CLOSE": it closes what a group executed too much)}.
 executions.jsonl execution_id (order id, dot, counter), order_id, strategy, broker, source, instrument, side, quantity,
                  price, commission, commission_currency, liquidity, matched_on, ts_event.
     optional     slippage; rate, commission_rate (of conversion into the account's currency).
