@@ -131,9 +131,7 @@ class IdentityJoin:
         numbers = range(first, last + 1, step)
         if list(map(self._identify, events)) != list(numbers):
             return False
-        ring = self._recent.ring
-        for number, event in zip(numbers[-RECENT:], events[-RECENT:], strict=True):
-            ring[number // step % RECENT] = event
+        self._recent.add_run(last, events)
         self._next, self._seen.last, self._last_ns = last + step, last, events[-1].ts_event
         self.counts.live += len(events)
         return True
@@ -280,8 +278,7 @@ class IdentityJoin:
             if seen.first is None:
                 seen.first, seen.first_ns = numbers[0], rows[0].ts_event
             seen.last, self._last_ns = numbers[-1], rows[-1].ts_event
-            for number, row in zip(numbers[-RECENT:], rows[-RECENT:], strict=True):
-                self._recent.add(number, row)
+            self._recent.add_run(numbers[-1], rows)
             given = list(rows)
         else:
             given = []

@@ -7,7 +7,7 @@ Never:    grows: it is a ring.    DESIGN 10.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tradecore.domain.bar import Bar
@@ -31,6 +31,14 @@ class RecentEvents:
     def add(self, number: int, event: Any) -> None:
         """Keep an event, in the place of one that is RECENT ids older."""
         self.ring[number // self._step % RECENT] = event
+
+    def add_run(self, last: int, events: Sequence[Any]) -> None:
+        """Keep events of adjacent ids, the last of which has this one: all at once, as a backlog mostly comes."""
+        kept = events[-RECENT:]
+        begin = (last // self._step + 1 - len(kept)) % RECENT
+        room = RECENT - begin  # before it goes on at the ring's beginning
+        self.ring[begin : begin + len(kept)] = kept[:room]
+        self.ring[: max(len(kept) - room, 0)] = kept[room:]
 
     def find(self, number: int) -> Any:
         """The event of an id, or None if it is not among the newest."""
