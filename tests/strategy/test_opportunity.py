@@ -444,18 +444,3 @@ async def test_what_a_split_leaves_off_the_grid_is_shared_by_what_each_holds(tra
     assert [round(one.held, 6) for one in s.trades] == [Decimal("0.266667"), Decimal("0.733333")]
     # To the cent: the unit that stays has its own average in each of them, and one in the ledger.
     assert float(first.profit + second.profit) == pytest.approx(float(s.result.statistics.realised_profit), abs=0.01)
-
-
-async def test_a_split_changes_units_and_takes_the_exits_away(trade: Any) -> None:
-    """3:2 of 5 bought at 100: 7.5, of which half a unit is paid out at the bid, 99.98 / 1.5; the rest goes at 80."""
-    split = tc.AccountAdjustment.split(ID, datetime(2024, 1, 1, 10, 0, 1, 500_000, tzinfo=UTC), "1.5")
-    s = await trade(
-        [*quotes(99.98, 99.98), split, *quotes(0, 0, 80, 80)[2:]],
-        {0: opens(market(5), stop=stop(-5, 90)), 4: lambda s: s.trades[0].close()},
-    )
-    (one,) = s.trades
-    assert (one.end, one.problem) == (
-        tc.OpportunityEnd.CLOSED, f"{ID} was split 1.5:1 while it was held, which cancels its exits",
-    )  # fmt: skip
-    assert one.exit_price == 80
-    assert one.profit == s.result.statistics.net_profit

@@ -19,6 +19,7 @@ from tradecore.brokerage.margin_watch import NEVER, MarginWatch
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.engine.participant import Recorder
 from tradecore.execution.lane import Lane
+from tradecore.execution.working_order import WorkingOrder
 
 
 class AccountEvents:
@@ -81,6 +82,14 @@ class AccountEvents:
         if self._adjustments.due_ns <= ts:
             self._adjustments.run(ts)
         self.watch(ts)
+
+    def convert_late(self, order: WorkingOrder, now: int) -> None:
+        """An order is sent now, by a strategy that may not have heard of a split yet."""
+        self._adjustments.convert_late(order, now)
+
+    def find_outdated(self, order: WorkingOrder, decided_ns: int) -> str | None:
+        """Why an update decided then has numbers of before a split; None where it has not."""
+        return self._adjustments.find_outdated(order, decided_ns)
 
     @property
     def own_orders(self) -> int:

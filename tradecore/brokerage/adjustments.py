@@ -8,8 +8,9 @@ Never:    changes what is executed already, or books an adjustment before the ma
 A dividend and funding concern what each strategy holds; interest the balance of the account, of which each of its
 strategies gets an even part. A split multiplies what is held and what is left of orders; what then lies off the
 quantity grid is paid out at the mark. An order is effective from the split on: inside a bar it has that bar's close or
-the next bar, as one that comes then. Orders of a group are cancelled by a split: their totals count executions in old
-units, and what the strategy meant by them it must say again.
+the next bar, as one that comes then. Orders of a group are converted with it, those on their way too, so that what is
+held keeps its exits; a lone order on its way comes as it was sent. Until a strategy has heard of a split it speaks in
+old units: orders that it then sends for groups are converted, and its updates are refused.
 """
 
 from __future__ import annotations
@@ -28,15 +29,18 @@ from tradecore.brokerage.ledger import Ledger
 from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment, AdjustmentKind
 from tradecore.domain.exact import to_exact
 from tradecore.domain.instant import DAY_NS, MAX_NS
+from tradecore.domain.instrument import Instrument
 from tradecore.domain.position import Position
 from tradecore.engine.participant import Recorder
 from tradecore.errors import InvalidEvent
 from tradecore.execution.lane import Lane
-from tradecore.execution.splits import rescale_event, rescale_order
+from tradecore.execution.splits import rescale_event, rescale_order, rescale_waiting
 from tradecore.execution.working_order import WorkingOrder
 
 NEVER: Final = MAX_NS
 DAYS_OF_YEAR: Final = 365
+GROUPS_SPLIT: Final = "groups_split"
+"""Kind of the line in events.jsonl which says that a strategy's groups of an instrument go on in new units."""
 
 _ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
@@ -70,6 +74,8 @@ class Adjustments:
         self._waiting: deque[Due] = deque()
         self._borrow_rate = borrow_rate / DAYS_OF_YEAR
         self._midnight_ns = NEVER
+        # By strategy and instrument: splits, and when it hears of each.
+        self._heard: dict[tuple[str, str], list[tuple[AccountAdjustment, int]]] = {}
 
     def begin(self, ts: int) -> None:
         """Market events begin at this instant: from the next UTC midnight on, shorts cost a day's borrowing."""
@@ -117,10 +123,60 @@ class Adjustments:
             if ledger.position.quantity:
                 self._book_holding(adjustment, ledger, ts)
         if adjustment.kind is _SPLIT:
-            for order in self._acts.list_orders():
-                if order.instrument == instrument and not order.is_finished:
-                    self._rescale(order, adjustment.value, ts)
-            self._acts.rescan(instrument)
+            self._split_orders(adjustment, lane.instrument, ts)
+
+    def _split_orders(self, adjustment: AccountAdjustment, instrument: Instrument, ts: int) -> None:
+        """Orders of the instrument go on in new units; strategies that have some hear of it, whatever they hold."""
+        acts, ratio = self._acts, adjustment.value
+        orders = [order for order in acts.list_orders() if order.instrument == instrument.id]
+        for strategy in sorted({order.strategy for order in orders}):
+            if not any(adjustment is split for split, _ in self._heard.get((strategy, instrument.id), ())):
+                flat = Position(instrument.id, multiplier=instrument.multiplier)
+                ledger = self._book.ledgers.get((strategy, instrument.id))
+                after = flat if ledger is None else ledger.position
+                self._tell(
+                    AccountAdjusted(
+                        strategy, self._broker, adjustment, after, after, _ZERO, instrument.currency, ts_received=ts
+                    )
+                )
+        for strategy in sorted({order.strategy for order in orders if order.group is not None}):
+            facts = {"strategy": strategy, "broker": self._broker, "instrument": instrument.id, "value": ratio}
+            self.recorders[strategy].record_note(GROUPS_SPLIT, ts, facts)
+        groups = list(dict.fromkeys(order.venue_group for order in orders if order.venue_group is not None))
+        for group in groups:
+            acts.split_group(group, ratio)
+        for order in orders:
+            if not order.is_finished:  # one before it may have ended its group
+                self._rescale(order, ratio, instrument, ts)
+        for group in groups:
+            acts.settle_group(group, ts)
+        acts.rescan(instrument.id)
+
+    def _tell(self, adjusted: AccountAdjusted) -> None:
+        """Report an adjustment, and remember until when the strategy does not know of a split."""
+        heard_ns = self._acts.tell(adjusted)
+        if adjusted.adjustment.kind is _SPLIT:
+            place = (adjusted.strategy, adjusted.adjustment.instrument)
+            self._heard.setdefault(place, []).append((adjusted.adjustment, heard_ns))
+
+    def convert_late(self, order: WorkingOrder, now: int) -> None:
+        """An order of a group is sent now: in old units, if its strategy has not heard of a split yet."""
+        if self._heard and order.group is not None:
+            for split, heard_ns in self._heard.get((order.strategy, order.instrument), ()):
+                if now < heard_ns:
+                    rescale_waiting(order, split.value, self._lanes[order.instrument].instrument)
+
+    def find_outdated(self, order: WorkingOrder, decided_ns: int) -> str | None:
+        """Why an update of an order cannot be taken: it was decided before its strategy heard of a split."""
+        if not self._heard:
+            return None
+        for split, heard_ns in self._heard.get((order.strategy, order.instrument), ()):
+            if decided_ns < heard_ns:
+                return (
+                    f"cannot update: it was decided before {order.strategy} heard that {order.instrument} was split, "
+                    f"{split.value:f} for 1, so its numbers are in old units; the order was converted, update it again"
+                )
+        return None
 
     def _book_holding(self, adjustment: AccountAdjustment, ledger: Ledger, ts: int) -> None:
         before, own = ledger.position, ledger.instrument.currency
@@ -147,7 +203,7 @@ class Adjustments:
         price = ledger.find_mark(1 if before.quantity > 0 else -1)
         mark = float(after.average_price or 0) if price is None else price
         ledger.recorder.record_adjustment(adjusted, profit, mark)
-        self._acts.tell(adjusted)
+        self._tell(adjusted)
 
     def _compute_income(self, adjustment: AccountAdjustment, ledger: Ledger) -> Decimal:
         """Money that a holding receives, below 0 pays."""
@@ -170,18 +226,15 @@ class Adjustments:
         price = (after.average_price or _ZERO) if mark is None else to_exact(mark)
         return after.after(-rest, price, ts), rest * price * ledger.instrument.multiplier
 
-    def _rescale(self, order: WorkingOrder, ratio: Decimal, ts: int) -> None:
-        """What is left of a working order is in new units; one on its way comes as it was sent."""
+    def _rescale(self, order: WorkingOrder, ratio: Decimal, instrument: Instrument, ts: int) -> None:
+        """What is left of an order is in new units; a lone one on its way comes as it was sent."""
         acts, ledger = self._acts, order.ledger
-        what = f"{order.instrument} was split, {ratio} for 1"
-        if order.terms.group_id is not None:
-            if ledger is not None:  # held children end with their parent
-                acts.withdraw(order, ts, f"{what}, and orders of a group are not converted; submit it again")
-            return
         if ledger is None:
+            if order.group is not None:
+                rescale_waiting(order, ratio, instrument)
             return
         self._book.release(order, ledger)
-        rescale_order(order, ratio, ledger.instrument)
+        rescale_order(order, ratio, instrument)
         order.effective_ns = ts  # what opened in old units cannot execute it any more
         if order.reduce_only:
             held = ledger.position.quantity
@@ -190,7 +243,7 @@ class Adjustments:
         if order.quantity > order.filled_quantity:
             acts.tell_updated(order, ts)
         else:
-            acts.withdraw(order, ts, f"{what}, and nothing is left of it")
+            acts.withdraw(order, ts, f"{order.instrument} was split, {ratio:f} for 1, and nothing is left of it")
 
     def _book_interest(self, adjustment: AccountAdjustment, ts: int) -> None:
         """On the balance of a currency; an even part for each strategy of the account, the rest for the first."""
@@ -206,7 +259,7 @@ class Adjustments:
             share = part if number else amount - part * (len(owners) - 1)
             adjusted = AccountAdjusted(strategy, self._broker, adjustment, None, None, share, currency, ts_received=ts)
             self.recorders[strategy].record_adjustment(adjusted, share * rate, 0.0)
-            self._acts.tell(adjusted)
+            self._tell(adjusted)
 
     def _find_rate(self, adjustment: AccountAdjustment, currency: str, ts: int) -> Decimal:
         if currency == self._book.currency:

@@ -35,13 +35,14 @@ class ReportQueue:
         heappush(self._heap, (due_ns, self._number, BrokerReport(due_ns, strategy, order, execution, after)))
         self.due_ns = self._heap[0][0]
 
-    def put_adjusted(self, due_ns: int, adjusted: AccountAdjusted) -> None:
-        """Queue the report of an adjustment, behind what its strategy is still to hear of before."""
+    def put_adjusted(self, due_ns: int, adjusted: AccountAdjusted) -> int:
+        """Queue the report of an adjustment, behind what its strategy is still to hear of before; when it is due."""
         strategy = adjusted.strategy
         due_ns = self._last_due[strategy] = max(due_ns, self._last_due.get(strategy, due_ns))
         self._number += 1
         heappush(self._heap, (due_ns, self._number, AdjustmentReport(due_ns, strategy, adjusted)))
         self.due_ns = self._heap[0][0]
+        return due_ns
 
     def take(self, ts: int) -> list[BrokerReport | AdjustmentReport]:
         """Reports due by this instant, each handed out once."""

@@ -88,7 +88,7 @@ class SimulatedBroker:
             AccountActs(
                 lambda: [order for order in self._orders.values() if not order.is_finished], self._engine.withdraw,
                 self._charges, partial(self._tell_answer, updated=True), self._engine.rescan, self._tell_adjusted,
-                self._close_out,
+                self._close_out, lambda *args: self._groups.split(*args), lambda *args: self._groups.settle(*args),
             ),
         )  # fmt: skip
         self._instruments: dict[str, Instrument] = {}
@@ -228,6 +228,7 @@ class SimulatedBroker:
             working.report_ns = self._report_law.draw_ns(draw_key(self._seed, order.order_id, "report"))
         if working.is_special or not working.order_id:
             check_order(order, self._timeline.now)
+            self.account.convert_late(working, self._timeline.now)
         if working.strategy not in self._recorders:
             raise InvalidOrder(
                 f"order {order.order_id!r} is of strategy {order.strategy!r}, which is not attached to broker "
@@ -523,6 +524,9 @@ class SimulatedBroker:
             return f"cannot lower the quantity to {command.quantity}: {order.filled_quantity} are executed"
         if command.stop_price is not None and order.is_triggered:
             return f"cannot move the stop: it was triggered at {order.stop_price}"
+        outdated = self.account.find_outdated(order, command.decided_ns)
+        if outdated is not None:
+            return outdated
         if command.quantity is not None and order.venue_group is not None:
             return self._groups.find_wish_refusal(order, command.quantity)
         return None
@@ -657,12 +661,12 @@ class SimulatedBroker:
         self._publish(order, order.snapshot(self.name, ts))
         self._engine.close_out(order, ts)
 
-    def _tell_adjusted(self, adjusted: AccountAdjusted) -> None:
-        """Report an adjustment: at once, but not before what happened before it."""
-        if self._report_law is None:
-            self._reports.append(AdjustmentReport(self._instant, adjusted.strategy, adjusted))
-        else:
-            self._delayed_reports.put_adjusted(self._instant, adjusted)
+    def _tell_adjusted(self, adjusted: AccountAdjusted) -> int:
+        """Report an adjustment: at once, but not before what happened before it; when it is heard of."""
+        if self._report_law is not None:
+            return self._delayed_reports.put_adjusted(self._instant, adjusted)
+        self._reports.append(AdjustmentReport(self._instant, adjusted.strategy, adjusted))
+        return self._instant
 
     # ------------------------------------------------------------------------------------------------ what it knows
 

@@ -22,6 +22,7 @@ from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import OrderRole
 from tradecore.execution import group_rules
 from tradecore.execution.group_rules import Action, GroupState, Leg, Step
+from tradecore.execution.group_split import find_most, rescale_group
 from tradecore.execution.working_order import WorkingOrder
 
 _SUBMITTED: Final = OrderState.SUBMITTED
@@ -137,7 +138,7 @@ class VenueGroups:
         entry = group.state.entry
         if entry is None or entry.order_id == order.order_id:
             return None
-        most = group.orders[entry.order_id].quantity
+        most = find_most(group.state, order.order_id, group.orders[entry.order_id].quantity)
         if total <= most:
             return None
         return f"cannot raise the quantity to {total}: its parent {entry.order_id} is of {most}"
@@ -148,6 +149,15 @@ class VenueGroups:
         if self.is_held(order):
             order.change(total, None, None)
         self._run(group, group_rules.take_wish(group.state, order.order_id, total), ts)
+
+    def split(self, group: VenueGroup, ratio: Decimal) -> None:
+        """A group goes on in new units, and its orders will. ratio: new units for each old one."""
+        group.price /= ratio
+        group.state = rescale_group(group.state, ratio)
+
+    def settle(self, group: VenueGroup, ts: int) -> None:
+        """Do what the rules want of a group whose orders changed without a report."""
+        self._run(group, group_rules.decide(group.state), ts)
 
     def _run(self, group: VenueGroup, decided: tuple[GroupState, tuple[Step, ...]], ts: int) -> None:
         group.state, steps = decided

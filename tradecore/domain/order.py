@@ -454,6 +454,10 @@ class Order:
         self._price = self._price if price is None else price
         self._stop_price = self._stop_price if stop_price is None else stop_price
 
+    def change_trailing(self, trailing: Trailing) -> None:
+        """A split: an order that its venue was not heard of yet follows by these terms."""
+        self._terms = replace(self._terms, trailing=trailing)
+
     def drop_held(self, reason: str) -> None:
         """A child that was not sent will never be. Raises: IllegalOrderTransition when it was sent."""
         self._state = check_transition(self._order_id, self._state, OrderState.CANCELLED)

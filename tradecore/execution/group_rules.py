@@ -66,6 +66,7 @@ class Leg(msgspec.Struct, frozen=True, gc=False):
     sign: +1 buys. wanted: total when the group was made. cap: the total that the strategy set later. state: INITIALIZED
     while it is held. asked: total that the venue was asked for last, None while it is held. refused: a total that the
     venue would not take. is_leaving: a cancel is on its way. taken: units of what it bought that its commission took.
+    shift: after a split, what it executed in new units less what its order shows; asked and refused are as orders show.
     """
 
     order_id: str
@@ -79,6 +80,7 @@ class Leg(msgspec.Struct, frozen=True, gc=False):
     refused: Decimal | None = None
     is_leaving: bool = False
     taken: Decimal = _ZERO
+    shift: Decimal = _ZERO
 
     @property
     def is_over(self) -> bool:
@@ -152,7 +154,7 @@ def take_report(
 ) -> tuple[GroupState, tuple[Step, ...]]:
     """An order stands so now. executed: in all; less than is known already is old news. taken: of what is new."""
     leg = group.find(order_id)
-    executed = max(executed, leg.executed)
+    executed = max(executed + leg.shift, leg.executed)
     if state is leg.state and executed == leg.executed:
         return group, ()
     taken = leg.taken + taken if executed > leg.executed and leg.role is OrderRole.ENTRY else leg.taken
@@ -179,12 +181,18 @@ def take_cancel_refusal(group: GroupState, order_id: str) -> tuple[GroupState, t
 
 def take_wish(group: GroupState, order_id: str, total: Decimal) -> tuple[GroupState, tuple[Step, ...]]:
     """The strategy wants an exit to have this total from now on."""
-    return decide(group.with_leg(replace(group.find(order_id), cap=total)))
+    leg = group.find(order_id)
+    return decide(group.with_leg(replace(leg, cap=total + leg.shift)))
 
 
 def mark_leaving(group: GroupState, order_id: str) -> GroupState:
     """The strategy has a cancel on its way."""
     return group.with_leg(replace(group.find(order_id), is_leaving=True))
+
+
+def note_total(group: GroupState, order_id: str, total: Decimal) -> GroupState:
+    """This is an order's total at the venue; what was asked of it since is void."""
+    return group.with_leg(replace(group.find(order_id), asked=total, refused=None))
 
 
 def add_closing(group: GroupState, leg: Leg) -> GroupState:
@@ -218,7 +226,7 @@ def find_end(group: GroupState) -> str | None:
     """Why the group ends: a problem, or "" where it went as it was meant; None while it goes on."""
     entry, exits = group.entry, group.exits
     refused = next((leg for leg in exits if leg.state in _REFUSED), None)
-    executed = _sum_executed(exits)
+    executed = sum_executed(exits)
     if entry is None:
         if refused is not None and not executed:
             return f"order {refused.order_id} of the group was refused"
@@ -257,10 +265,11 @@ def find_limit_most(group: GroupState) -> Decimal:
 def find_leaves(group: GroupState, leg: Leg) -> Decimal:
     """What an exit may still execute: linked ones share what is left."""
     is_linked = group.link is not None and (group.entry is not None or group.link is Contingency.OUO)
-    return max(_ZERO, find_limit(group, leg) - (_sum_executed(group.exits) if is_linked else leg.executed))
+    return max(_ZERO, find_limit(group, leg) - (sum_executed(group.exits) if is_linked else leg.executed))
 
 
-def _sum_executed(legs: tuple[Leg, ...]) -> Decimal:
+def sum_executed(legs: tuple[Leg, ...]) -> Decimal:
+    """What these executed together."""
     return sum((leg.executed for leg in legs), _ZERO)
 
 
@@ -280,7 +289,7 @@ def _find_step(group: GroupState, leg: Leg) -> Step | None:
     if not leaves:
         is_last_word = entry is None or entry.is_over
         return Step(out, leg.order_id, reason=_say_siblings(group, leg)) if is_last_word or not is_held else None
-    total = leg.executed + leaves
+    total = leg.executed + leaves - leg.shift
     if is_held:
         return Step(Action.SEND, leg.order_id, total)
     if total == leg.asked:
@@ -342,7 +351,7 @@ def find_excess(group: GroupState) -> Decimal:
     if entry is None:
         if group.link is Contingency.OCO:
             return closed + sum((leg.executed * leg.sign for leg in exits if leg.order_id != group.first), _ZERO)
-        over = max(_ZERO, _sum_executed(exits) - find_limit_most(group))
+        over = max(_ZERO, sum_executed(exits) - find_limit_most(group))
         return closed + over * exits[0].sign
     if group.link is None and not group.is_ending:
         return _ZERO

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 def find_refusal(lane: Lane, order: WorkingOrder, ts: int) -> str | None:
     """Market missing or closed, post_only that would take, a stop that is through, our own order in the way."""
+    if order.reason is not None:  # a split on its way here left nothing of it
+        return order.reason
     rules = lane.rules
     is_closed = lane.hours is not None and not lane.hours.is_open(ts)
     # What a closed market last showed is no offer; a bar's close is the best guess there is at its next open.

@@ -7,7 +7,7 @@ Never:    changes an event that a feed or a strategy may hold; lets rounding fav
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -15,8 +15,10 @@ from msgspec.structs import replace
 from tradecore.domain.bar import Bar
 from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.instrument import Instrument
+from tradecore.domain.order import Order, OrderSide, OrderType
 from tradecore.domain.order_terms import Trailing
 from tradecore.domain.quote_tick import QuoteTick
+from tradecore.execution.group_split import rescale_total
 from tradecore.execution.working_order import WorkingOrder
 
 _ONE: Final = Decimal(1)
@@ -49,17 +51,58 @@ def rescale_order(order: WorkingOrder, ratio: Decimal, instrument: Instrument) -
     Off the grid its quantity is rounded down; a limit price in the order's disfavour (a buy's down), a trigger away
     from the market.
     """
-    step = instrument.quantity_increment
-    left = ((order.quantity - order.filled_quantity) * ratio / step).quantize(_ONE, ROUND_DOWN) * step
     if order.trail is not None and order.terms.trailing is not None:
-        trailing = _rescale_trailing(order.terms.trailing, ratio)
+        trailing = rescale_trailing(order.terms.trailing, ratio)
         order.terms = replace(order.terms, trailing=trailing)
         order.trail.rescale(trailing, ratio, instrument.price_increment)
-    order.change(
-        order.filled_quantity + left,
-        _divide(order.price, ratio, instrument, is_up=not order.is_buy),
-        _divide(order.stop_price, ratio, instrument, is_up=order.rises),
+    prices = rescale_prices(order.price, order.stop_price, ratio, instrument, is_buy=order.is_buy, rises=order.rises)
+    order.change(rescale_total(order.quantity, order.filled_quantity, ratio, instrument.quantity_increment), *prices)
+
+
+def rescale_waiting(order: WorkingOrder, ratio: Decimal, instrument: Instrument) -> None:
+    """The same of an order that is on its way, or held for its parent; its reason says where nothing is left of it."""
+    quantity = order.quantity
+    rescale_order(order, ratio, instrument)
+    if not order.quantity:
+        order.change(quantity, None, None)
+        order.reason = f"{instrument.id} was split, {ratio:f} for 1, and nothing is left of it"
+
+
+def rescale_handle(order: Order, ratio: Decimal, instrument: Instrument) -> None:
+    """The same of the handle of an order that its venue was not heard of yet. Nothing left: its quantity stays."""
+    is_buy, rises = _read_way(order)
+    prices = rescale_prices(order.price, order.stop_price, ratio, instrument, is_buy=is_buy, rises=rises)
+    quantity = rescale_total(order.quantity, order.filled_quantity, ratio, instrument.quantity_increment)
+    trailing = order.terms.trailing
+    order.change_held(quantity, *prices)
+    if trailing is not None:
+        order.change_trailing(rescale_trailing(trailing, ratio))
+
+
+def rescale_update(order: Order, words: dict[str, Any], ratio: Decimal, instrument: Instrument) -> dict[str, Any]:
+    """The terms of an update (quantity, price, stop_price; None stays) in new units."""
+    is_buy, rises = _read_way(order)
+    price, stop_price = rescale_prices(
+        words["price"], words["stop_price"], ratio, instrument, is_buy=is_buy, rises=rises
     )
+    quantity = words["quantity"]
+    if quantity is not None:
+        quantity = rescale_total(quantity, order.filled_quantity, ratio, instrument.quantity_increment)
+    return {"quantity": quantity, "price": price, "stop_price": stop_price}
+
+
+def _read_way(order: Order) -> tuple[bool, bool]:
+    """Whether it buys, and whether its trigger is met by prices at or above it."""
+    is_buy = order.side is OrderSide.BUY
+    return is_buy, is_buy is not (order.order_type is OrderType.MARKET_IF_TOUCHED)
+
+
+def rescale_prices(
+    price: Decimal | None, stop_price: Decimal | None, ratio: Decimal, instrument: Instrument, *, is_buy: bool,
+    rises: bool,
+) -> tuple[Decimal | None, Decimal | None]:  # fmt: skip
+    """Limit price and trigger in new units. rises: the trigger is met by prices at or above it."""
+    return _divide(price, ratio, instrument, is_up=not is_buy), _divide(stop_price, ratio, instrument, is_up=rises)
 
 
 def _divide(price: Decimal | None, ratio: Decimal, instrument: Instrument, *, is_up: bool) -> Decimal | None:
@@ -69,7 +112,7 @@ def _divide(price: Decimal | None, ratio: Decimal, instrument: Instrument, *, is
     return (price / ratio / step).quantize(_ONE, ROUND_CEILING if is_up else ROUND_FLOOR) * step
 
 
-def _rescale_trailing(trailing: Trailing, ratio: Decimal) -> Trailing:
+def rescale_trailing(trailing: Trailing, ratio: Decimal) -> Trailing:
     """Distances and prices divided; a percentage stays."""
     parts = {name: getattr(trailing, name) for name in ("offset", "activation_price", "limit_offset")}
     return replace(trailing, **{name: value / ratio for name, value in parts.items() if value is not None})

@@ -285,7 +285,7 @@ class Recorder:
         self._analyzer, self._broker = analyzer, broker
         self._analyze = analyzer.record_execution
         self._write = book.folder.record_execution
-        self.record_note = book.record_event
+        self._record_event = book.record_event
         self._folder = book.folder
         self.record_marks = partial(analyzer.record_marks, broker=broker)
         self.record_order = book.record_order
@@ -295,6 +295,10 @@ class Recorder:
         write, analyze = self._write, self._analyze
         write(execution)
         analyze(execution, before, after, known_ns)
+
+    def record_note(self, kind: str, ts_event: int, facts: Mapping[str, Any]) -> None:
+        """Into events.jsonl, with the lines of orders.jsonl before it: times alone do not say, within an instant."""
+        self._record_event(kind, ts_event, {**facts, "order_lines": self._folder.counts["orders"]})
 
     def record_adjustment(self, adjusted: AccountAdjusted, profit: Decimal, price: float) -> None:
         """Into the analyzer and events.jsonl: money and units received, so that the books can be made again."""
@@ -311,7 +315,7 @@ class Recorder:
         if adjusted.amount:
             facts |= {"currency": adjusted.currency, "amount": adjusted.amount}
         facts["executions"] = self._folder.counts["executions"]  # before it: times alone do not say, inside a bar
-        self.record_note("account_adjustment", ts, {**facts, "profit": profit})
+        self._record_event("account_adjustment", ts, {**facts, "profit": profit})
         self._analyzer.record_adjustment(self._broker, BrokerSource.SIMULATED, name, after, ts, profit, price)
 
 

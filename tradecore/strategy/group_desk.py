@@ -12,10 +12,13 @@ refused a child, is closed from here.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Coroutine
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from tradecore.domain.execution import Execution, find_taken
+from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_events import GroupClosing
 from tradecore.domain.order_group import OrderGroup, check_bracket, check_group
@@ -24,6 +27,8 @@ from tradecore.domain.order_terms import OrderRole
 from tradecore.errors import InvalidOrder, OrderError, UnknownOrder
 from tradecore.execution import group_rules
 from tradecore.execution.group_rules import Action, GroupState, Leg, Step
+from tradecore.execution.group_split import find_most, rescale_group
+from tradecore.execution.splits import rescale_handle, rescale_update
 from tradecore.strategy.order_call import check_given
 
 if TYPE_CHECKING:
@@ -34,19 +39,24 @@ FINISHED_KEPT: Final = 1_000
 """Orders of finished groups that are known at least: an execution may be told of after the cancel was."""
 
 _HELD: Final = OrderState.INITIALIZED
+_UNHEARD: Final = frozenset({OrderState.INITIALIZED, OrderState.SUBMITTED})
+
+Update = partial[Coroutine[Any, Any, None]]
+"""A broker's update_order with the terms to change; it is called with the order."""
 
 
 class HeldGroup:
     """One group in our hands, or (is_ours False) in the venue's. updates: of each order, whether the updates on their
-    way are ours, in order.
+    way are ours, in order. ratios: of the splits that it went through.
     """
 
-    __slots__ = ("broker", "group", "is_ours", "orders", "state", "updates")
+    __slots__ = ("broker", "group", "is_ours", "orders", "ratios", "state", "updates")
 
     def __init__(self, group: OrderGroup, broker: BrokerParticipant, state: GroupState, *, is_ours: bool) -> None:
         self.group, self.broker, self.state, self.is_ours = group, broker, state, is_ours
         self.orders = {order.order_id: order for order in group.orders}
         self.updates: dict[str, deque[bool]] = {order_id: deque() for order_id in self.orders}
+        self.ratios: tuple[Decimal, ...] = ()
 
 
 class GroupDesk:
@@ -137,11 +147,13 @@ class GroupDesk:
         if held is None or order.terms.role in (OrderRole.ENTRY, OrderRole.CLOSE):
             return False
         entry = held.group.entry
-        if entry is not None and total > entry.quantity:
-            raise InvalidOrder(
-                f"order {order.order_id} cannot have {total}: its parent {entry.order_id} is of {entry.quantity}, and "
-                "exits may not be larger"
-            )
+        if entry is not None:
+            most = find_most(held.state, order.order_id, entry.quantity)
+            if total > most:
+                raise InvalidOrder(
+                    f"order {order.order_id} cannot have {total}: its parent {entry.order_id} is of {most}, and "
+                    "exits may not be larger"
+                )
         if not held.is_ours:  # the venue sees to it; what it may execute is known here all the same
             held.state, _ = group_rules.take_wish(held.state, order.order_id, total)
             return False
@@ -171,8 +183,8 @@ class GroupDesk:
             taken = find_taken(execution, self._desk.instrument(change.instrument))
         held.state, steps = group_rules.take_report(held.state, order_id, order.state, order.filled_quantity, taken)
         self._take(held, steps)
-        is_ours = False
-        if change.updated or change.update_rejected:
+        is_ours, is_answer = False, change.ts_command or not held.ratios  # a split updates without being asked
+        if (change.updated and is_answer) or change.update_rejected:
             updates = held.updates[order_id]
             is_ours = updates.popleft() if updates else False
         if change.update_rejected and is_ours:
@@ -181,6 +193,43 @@ class GroupDesk:
         if change.cancel_rejected:
             held.state, steps = group_rules.take_cancel_refusal(held.state, order_id)
             self._take(held, steps)
+
+    def take_split(self, broker: str, instrument: Instrument, ratio: Decimal) -> None:
+        """A split was reported: its groups go on in new units, whatever of them was submitted before (EXECUTION 9).
+
+        What the venue has, it converts itself, and what was on its way there; updates on their way it refuses.
+        """
+        for held in list(dict.fromkeys(self.members.values())):
+            group = held.group
+            if group.broker == broker and group.instrument == instrument.id and not held.state.is_over:
+                self._split(held, instrument, ratio)
+
+    def _split(self, held: HeldGroup, instrument: Instrument, ratio: Decimal) -> None:
+        for order_id, order in held.orders.items():
+            if order.is_open and held.is_ours:
+                held.state = group_rules.note_total(held.state, order_id, order.quantity)
+            if order.state in _UNHEARD:
+                rescale_handle(order, ratio, instrument)
+            held.updates[order_id] = deque(
+                False for _ in held.updates[order_id]
+            )  # whatever the answer, it says nothing
+        held.ratios = (*held.ratios, ratio)
+        held.state, steps = group_rules.decide(rescale_group(held.state, ratio))
+        self._take(held, steps)
+
+    def watch_update(self, order: Order, command: Update, *, is_ours: bool) -> Update:
+        """An update to be carried out at the end of the turn, in which a split may still be heard of."""
+        held = self.members.get(order.order_id)
+        return command if held is None else partial(self._carry_update, held, len(held.ratios), command, is_ours)
+
+    async def _carry_update(self, held: HeldGroup, known: int, command: Update, is_ours: bool, order: Order) -> None:
+        words = command.keywords
+        if is_ours and len(held.ratios) > known:  # the group has said anew what it needs
+            held.updates[order.order_id].popleft()
+            return
+        for ratio in held.ratios[known:]:
+            words = rescale_update(order, words, ratio, self._desk.instrument(order.instrument))
+        await command.func(order, **words)
 
     # ------------------------------------------------------------------------------------------------------- steps
 
@@ -201,7 +250,7 @@ class GroupDesk:
                 desk.send(order, held.broker)
             elif step.action is Action.RESIZE:
                 held.updates[step.order_id].append(True)
-                desk.give_update(order, quantity=step.quantity)
+                desk.give_update(order, quantity=step.quantity, is_ours=True)
             elif step.action is Action.CANCEL:
                 desk.give_cancel(order, step.reason)
             else:

@@ -90,6 +90,7 @@ class Opportunity:
         self._value_in = self._value_out = self._amount_in = self._amount_out = _ZERO
         self._taken_out = _ZERO  # units that the commission of exits took
         self._flat_by: str | None = None
+        self._split_ratio = Decimal(1)
         self._ts_submitted = 0
         self._ts_entered: int | None = None
         self._ts_changed: int | None = None
@@ -229,6 +230,13 @@ class Opportunity:
         return self._instrument.price_increment
 
     @property
+    def split_ratio(self) -> Decimal:
+        """Units now for each one when it was submitted, as far as splits were reported: what was meant in prices then
+        is divided by it.
+        """
+        return self._split_ratio
+
+    @property
     def commission(self) -> Decimal:
         """Paid so far, in the instrument's currency (or the ledger's, where that converts)."""
         return self._position.commission
@@ -364,17 +372,18 @@ class Opportunity:
         self._position = self._position.after_income(amount, ts_event)
 
     def split(self, ratio: Decimal, ts_event: int, rest: Decimal, price: Decimal) -> None:
-        """What it holds is `ratio` new units for each old one from now on; averages are in new units.
+        """What it holds is `ratio` new units for each old one from now on; averages, exits and levels are in new units.
 
         rest: new units, signed, off the quantity grid; they are paid out at this price.
         """
-        self._excursion.settle(self._position)
+        self._split_ratio *= ratio
+        self._excursion.split(self._position, float(ratio))
         self._position = self._position.after_split(ratio, ts_event)
         if rest:
             self._position = self._position.after(-rest, price, ts_event)
         self._amount_in, self._amount_out = self._amount_in * ratio, self._amount_out * ratio
+        self._taken_out *= ratio
         self._ts_changed = ts_event
-        self.mark_problem(f"{self.instrument} was split {ratio}:1 while it was held, which cancels its exits")
 
     def see(self, price: float) -> None:
         """The strategy was shown this price while it is held."""

@@ -55,6 +55,12 @@ class Excursion:
         self._adverse, self._favourable = self.compute(position)
         self._low, self._high = inf, -inf
 
+    def split(self, position: Position, ratio: float) -> None:
+        """The same for a split: the newest price is in new units, too. ratio: new units for each old one."""
+        self.settle(position)
+        if self.last is not None:
+            self.last /= ratio
+
     def compute(self, position: Position) -> tuple[Decimal, Decimal]:
         """(adverse, favourable) up to now, money before commission; position: what is held now."""
         if self._low > self._high:

@@ -10,6 +10,7 @@ Your own is any function of the opportunity, `def` or `async def`:
         if self.get_current_time().hour >= 12:
             trade.close("before noon")
 
+After a split, distances are divided by its ratio, as prices are (`Opportunity.split_ratio`).
 Prices are laid on the instrument's grid away from the market, so that rounding never tightens a stop.
 """
 
@@ -47,8 +48,9 @@ class BreakEven:
     def __call__(self, trade: Opportunity) -> None:
         """Move the stop if it is time."""
         sign, price, entered = trade.side.sign, trade.price, trade.entry_price
-        if price is not None and entered is not None and sign * (price - entered) >= self.after:
-            tighten_stop(trade, entered + sign * self.plus)
+        ratio = trade.split_ratio
+        if price is not None and entered is not None and sign * (price - entered) >= self.after / ratio:
+            tighten_stop(trade, entered + sign * self.plus / ratio)
 
     def __repr__(self) -> str:
         return f"BreakEven(after={self.after}, plus={self.plus})"
@@ -76,9 +78,10 @@ class TrailStop:
     def __call__(self, trade: Opportunity) -> None:
         """Move the stop if the price is far enough from it."""
         sign, price, entered = trade.side.sign, trade.price, trade.entry_price
-        if price is None or entered is None or sign * (price - entered) < self.after:
+        ratio = trade.split_ratio
+        if price is None or entered is None or sign * (price - entered) < self.after / ratio:
             return
-        distance = self.offset if self.offset is not None else price * (self.percent or _ZERO) / 100
+        distance = self.offset / ratio if self.offset is not None else price * (self.percent or _ZERO) / 100
         tighten_stop(trade, price - sign * distance)
 
     def __repr__(self) -> str:

@@ -226,14 +226,17 @@ class OpportunityManager:
         the units that a split leaves off the grid, which are paid out.
         """
         before, after, change = adjusted.before, adjusted.after, adjusted.adjustment
-        if before is None or after is None or not before.quantity:
-            return
-        in_trade = self._in_trade.get(before.instrument, ())
-        concerned = [one for one in in_trade if one.broker == adjusted.broker and one.held]
         is_split = change.kind is AdjustmentKind.SPLIT
+        if before is None or after is None or not (before.quantity or is_split):
+            return
+        concerned = [
+            one for one in self
+            if (one.held or is_split) and one.instrument == before.instrument and one.broker == adjusted.broker
+        ]  # fmt: skip
         rest = before.quantity * change.value - after.quantity if is_split else _ZERO
         price = adjusted.amount / (rest * before.multiplier) if rest else _ZERO
         whole = rest if is_split else after.realised - before.realised
+        concerned.sort(key=lambda one: bool(one.held))  # what rounding leaves over goes to one that holds something
         parts = _share([one.held for one in concerned], before.quantity, whole)
         for opportunity, part in zip(concerned, parts, strict=True):
             if is_split:
@@ -377,6 +380,6 @@ class OpportunityManager:
 def _share(held: list[Decimal], position: Decimal, whole: Decimal) -> list[Decimal]:
     """Parts of a whole by what each holds of a position, exact: who hold all of it together get all of it together."""
     parts = [(whole * one / position).quantize(_SHARE_STEP) if whole else _ZERO for one in held]
-    if parts and sum(held, _ZERO) == position:
+    if whole and parts and sum(held, _ZERO) == position:
         parts[-1] = whole - sum(parts[:-1], _ZERO)
     return parts

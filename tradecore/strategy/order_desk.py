@@ -212,11 +212,14 @@ class OrderDesk:
         quantity: Decimal | None = None,
         price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        is_ours: bool = False,
     ) -> None:
-        """Put a change on its way."""
+        """Put a change on its way. is_ours: its group asks for it, not the strategy."""
         order.mark_pending(update=True)
         broker = self.brokers[order.broker]
         command = partial(broker.update_order, quantity=quantity, price=price, stop_price=stop_price)
+        if self._grouped:
+            command = self.groups.watch_update(order, command, is_ours=is_ours)
         self._engine.note_order(self.name, "update_order", command, order)
 
     def _check_open(self, order: Order, label: str) -> None:
@@ -330,11 +333,9 @@ class OrderDesk:
         if adjusted.after is not None:
             self._positions[adjusted.broker, adjusted.after.instrument] = adjusted.after
         self._money.take_adjustment(adjusted)
-        if adjusted.adjustment.kind is AdjustmentKind.SPLIT and self._grouped:
-            for order_id, held in list(self._grouped.items()):  # their prices are in old units
-                order = held.orders[order_id]
-                if order.instrument == adjusted.adjustment.instrument and self.groups.is_held(order):
-                    self.groups.cancel_held(order)
+        split = adjusted.adjustment
+        if split.kind is AdjustmentKind.SPLIT and self._grouped:
+            self.groups.take_split(adjusted.broker, self.instrument(split.instrument), split.value)
 
     def _keep_finished(self, order_id: str, order: Order) -> None:
         # One goes as one comes, so that the collector of cycles has nothing to count.

@@ -1,6 +1,6 @@
 """OrderStage: a strategy's desk and a simulated broker, driven instant by instant without an engine or a loop.
 
-Receives: market events, the passing of time, and the calls of a strategy (orders, groups, cancels, updates).
+Receives: market events, adjustments, time, and the calls of a strategy (orders, groups, cancels, updates).
 Gives:    handles as the strategy sees them; everything that the broker recorded and reported, with its instant.
 Never:    lets a report out before its time, or carries a command out after the turn in which it was given. DESIGN 4.
 
@@ -17,13 +17,14 @@ from typing import Any, cast
 
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.brokerage.simulated_broker import SimulatedBroker
+from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.execution import Execution
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSnapshot
 from tradecore.domain.order_group import OrderGroup
 from tradecore.engine.message_bus import MessageBus
-from tradecore.engine.participant import BrokerReport, Source
+from tradecore.engine.participant import AdjustmentReport, Source
 from tradecore.engine.timeline import Timeline
 from tradecore.engine.trading_engine import TradingEngine
 from tradecore.strategy.order_desk import OrderDesk
@@ -55,8 +56,8 @@ class Turns:
 
 
 class OrderStage:
-    """One strategy "s" at one broker "sim". received: reports with their instants. handles, groups: in order. intents:
-    ids in the order of their giving. changed: orders that the strategy
+    """One strategy "s" at one broker "sim". received: reports with their instants; adjusted: those of
+    adjustments. handles, groups: in order. intents: ids in the order of their giving. changed: orders that the strategy
     updated, by id, with the largest total that it asked for.
 
     settings: SimulatedBrokerSettings by name; a margin account of ten million dollars unless told otherwise.
@@ -80,6 +81,7 @@ class OrderStage:
         engine = cast("TradingEngine", self._turns)
         self.desk = OrderDesk("s", engine, {"sim": self.broker}, "sim", money, "USD")
         self.received: list[Received] = []
+        self.adjusted: list[AccountAdjusted] = []
         self.handles: dict[str, Order] = {}
         self.groups: list[OrderGroup] = []
         self.intents: list[str] = []
@@ -90,7 +92,10 @@ class OrderStage:
     def play(self, *events: Any) -> None:
         """Let these market events happen, in order of time."""
         for event in sorted(events, key=lambda event: event.ts_event):
-            self.broker.load(event.event_type, str(event.series), [event])
+            if isinstance(event, AccountAdjustment):
+                self.broker.load_adjustments([(event.ts_event, event)])
+            else:
+                self.broker.load(event.event_type, str(event.series), [event])
             self.advance(event.ts_event)
             self.broker.end_window(event.ts_event + 1)
             self._turn()
@@ -114,7 +119,10 @@ class OrderStage:
             self.broker.advance(now)
             reports = self.broker.take_reports(now)
             for report in reports:
-                assert isinstance(report, BrokerReport)
+                if isinstance(report, AdjustmentReport):
+                    self.adjusted.append(report.adjusted)
+                    self.desk.take_adjustment(report.adjusted)
+                    continue
                 self.received.append(Received(now, report))
                 self.desk.take_report(report)
             given, self._turns.given = self._turns.given, []

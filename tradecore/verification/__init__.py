@@ -29,6 +29,8 @@ events.jsonl     ts_event, kind; of the kind "account_adjustment": broker, and c
                  strategy, instrument with quantity (units received).
     optional     executions (lines of executions.jsonl before it); with it adjustment ("DIVIDEND", "SPLIT", "FUNDING",
                  "INTEREST", "BORROW"), strategy, and value (of a split: new units for each old one).
+                 of the kind "groups_split": strategy, broker, instrument, value (new units for each old one): its
+                 groups go on in new units behind so many lines of orders.jsonl (order_lines).
 callbacks.jsonl  with a trace: ts, strategy, callback, subject.
 statistics.json  all, strategies {name}: the figures of one or several strategies; by_direction, by_source,
                  by_instrument, by_strategy: parts of them.

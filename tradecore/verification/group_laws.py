@@ -1,24 +1,27 @@
 """Group laws: OTO, OCO, OUO and brackets (C1 to C5).
 
-Receives: order lines and executions in the order of the files.
+Receives: splits that groups went through; order lines and executions in the order of the files.
 Gives:    findings; excesses that the way of a cancel allows are counted, not blamed.
 Never:    keeps a group longer than the last GROUPS_KEPT of them.    RELIABILITY 3; EXECUTION 8.
 
 Under `contingency = "client"` a sibling is cancelled, or reduced, once the execution was reported and the command has
 reached the venue: until then both may execute. Under "venue" nothing may.
+
+Across a split amounts are compared in new units: what was executed before it is multiplied, unrounded, so that whatever
+rounding took away is allowed, and nothing that it added.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from tradecore.verification.exact_number import ZERO
+from tradecore.verification.exact_number import ZERO, parse_number
 from tradecore.verification.law_book import LawBook
 from tradecore.verification.record_forms import FINISHED, ExecutionLine, OrderLine
-from tradecore.verification.run_files import EXECUTIONS_FILE, ORDERS_FILE
+from tradecore.verification.run_files import EVENTS_FILE, EXECUTIONS_FILE, ORDERS_FILE
 from tradecore.verification.run_terms import RunTerms
 from tradecore.verification.working_order import WorkingOrder
 
@@ -29,13 +32,21 @@ _UNBORN: Final = FINISHED | {"SUBMITTED"}
 _EXITS: Final = frozenset({"OCO", "OUO"})
 
 
+_Split = tuple[int, tuple[str, str, str], Decimal]
+"""Lines of orders.jsonl before it; strategy, broker and instrument; new units for each old one."""
+
+
 @dataclass(slots=True)
 class _Leg:
-    """One order of a group: the newest line, what it executed, when it first and last did."""
+    """One order of a group: the newest line, what it executed, when it first and last did.
+
+    largest, executed: in units of now; shift: the latter less what its lines show as executed.
+    """
 
     line: OrderLine
     largest: Decimal
     executed: Decimal = ZERO
+    shift: Decimal = ZERO
     begun_ns: int | None = None
     latest_ns: int | None = None
 
@@ -52,9 +63,24 @@ class GroupLaws:
         self.has_groups = False
         self._terms, self._book = terms, book
         self._groups: OrderedDict[str, _Group] = OrderedDict()
+        self._splits: deque[_Split] = deque()
+
+    def take_split(self, number: int, record: dict[str, Any]) -> None:
+        """A line of events.jsonl of the kind groups_split."""
+        try:
+            place = (str(record["strategy"]), str(record["broker"]), str(record["instrument"]))
+            ratio, lines = parse_number(record["value"], "value"), record["order_lines"]
+            if type(lines) is not int or ratio <= 0:
+                raise ValueError(f"value is {ratio}, order_lines is {lines!r}; expected above 0, and a whole number")
+        except (KeyError, ValueError) as error:
+            self._book.report("F3", EVENTS_FILE, number, f"is no split of groups: {error}")
+            return
+        self._splits.append((lines, place, ratio))
 
     def take_line(self, order: WorkingOrder, line: OrderLine) -> None:
         """One line more of an order."""
+        while self._splits and self._splits[0][0] < line.number:
+            self._split(*self._splits.popleft()[1:])
         if line.group_id is None:
             return
         self.has_groups = True
@@ -67,7 +93,7 @@ class GroupLaws:
         if leg is None:
             leg = group.legs[line.order_id] = _Leg(line, line.quantity)
         leg.line = line
-        leg.largest = max(leg.largest, line.quantity)
+        leg.largest = max(leg.largest, line.quantity + leg.shift)
         if line.parent_id is not None and line.state not in _UNBORN and line.role != "CLOSE":
             self._check_child(group, line)
 
@@ -104,18 +130,26 @@ class GroupLaws:
                     message = f"order {leg.line.order_id} still works; {first.line.order_id} of its group has executed"
                     self._book.report("C1", ORDERS_FILE, leg.line.number, message)
 
+    def _split(self, place: tuple[str, str, str], ratio: Decimal) -> None:
+        for group in self._groups.values():
+            for leg in group.legs.values():
+                if (leg.line.strategy, leg.line.broker, leg.line.instrument) == place:
+                    moved = leg.executed * (ratio - 1)
+                    leg.executed, leg.shift, leg.largest = leg.executed + moved, leg.shift + moved, leg.largest * ratio
+
     def _check_child(self, group: _Group, line: OrderLine) -> None:
         parent = group.legs.get(line.parent_id or "")
         done = ZERO if parent is None else parent.executed
         law = "C3"
-        if parent is not None and parent.line.state in FINISHED and done < parent.line.quantity:
+        amount = line.quantity + group.legs[line.order_id].shift
+        if parent is not None and parent.line.state in FINISHED and done < parent.line.quantity + parent.shift:
             law = "C4" if done else "C5"
         self._book.checked[law] += 1
         if not done:
             message = f"order {line.order_id} is at the venue; its parent {line.parent_id} has executed nothing"
             self._book.report(law, ORDERS_FILE, line.number, message)
-        elif line.quantity > done:
-            message = f"order {line.order_id} is of {line.quantity}; its parent {line.parent_id} executed {done}"
+        elif amount > done:
+            message = f"order {line.order_id} is of {amount:f}; its parent {line.parent_id} executed {done:f}"
             self._book.report(law, ORDERS_FILE, line.number, message)
         elif parent is not None and parent.begun_ns is not None and line.ts_event < parent.begun_ns:
             message = f"order {line.order_id} is of {line.ts_event}; its parent first executed at {parent.begun_ns}"
@@ -141,7 +175,9 @@ class GroupLaws:
         self._book.checked["C2"] += 1
         if executed > most:
             since = max((one.latest_ns for one in siblings if one.latest_ns is not None), default=execution.ts_event)
-            message = f"makes {executed} executed by the exits of group {leg.line.group_id}; there were {most} to exit"
+            message = (
+                f"makes {executed:f} executed by the exits of group {leg.line.group_id}; there were {most:f} to exit"
+            )
             self._blame("C2", leg, execution, since, message)
 
     def _blame(self, law: str, leg: _Leg, execution: ExecutionLine, since_ns: int, message: str) -> None:

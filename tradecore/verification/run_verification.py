@@ -108,12 +108,13 @@ def verify_run(path: Path, *, tell_read: TellRead | None = None) -> Verification
 
 def _check_records(files: RunFiles, terms: RunTerms, book: LawBook) -> None:
     """Events, orders with their executions, callbacks, then what is said of all of them."""
-    money = MoneyLaws(terms, book)
+    money, groups = MoneyLaws(terms, book), GroupLaws(terms, book)
     for number, record in files.read_records(EVENTS_FILE):
         if record.get("kind") == "account_adjustment":
             money.take_adjustment(number, record)
+        elif record.get("kind") == "groups_split":
+            groups.take_split(number, record)
     executions = ExecutionStream(files.read_records(EXECUTIONS_FILE), book, money.take)
-    groups = GroupLaws(terms, book)
     orders = OrderLaws(terms, book, executions, ExecutionLaws(terms, book), groups)
     for number, record in files.read_records(ORDERS_FILE):
         try:
