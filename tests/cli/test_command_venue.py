@@ -76,11 +76,14 @@ def test_a_taken_port_ends_with_code_5(venue_process: StartVenue, tradecore: Tra
         (["--listen", "127.0.0.1:99999"], 2, "expected HOST:PORT"),
         (["--market", "nonsense"], 2, "expected synthetic, frames:FILE or store:URL"),
         (["--market", "frames:missing.gz"], 5, "missing.gz cannot be read"),
-        (["--market", "store:sqlite:missing.db"], 5, "has no series"),
+        (["--market", "store:sqlite:missing.db"], 4, "there is no store at missing.db"),
         (["--market", "store:nonsense"], 4, "cannot be read"),
         (["--fault", "dance"], 2, "fault 'dance' is unknown"),
         (["--speed", "0"], 2, "speed is 0.0; expected a number above 0"),
         (["--rate", "0"], 2, "not in the range x>0"),
+        (["--rate", "nan"], 2, "nan is no number that can be computed with"),
+        (["--history", "inf"], 2, "inf is no number that can be computed with"),
+        (["--lead", "nan"], 2, "nan is no number that can be computed with"),
     ],
 )
 def test_what_cannot_be_meant_is_named_before_anything_listens(
@@ -88,3 +91,4 @@ def test_what_cannot_be_meant_is_named_before_anything_listens(
 ) -> None:
     result: Any = tradecore("venue", *options)
     assert (result.exit_code, says in result.stderr) == (code, True), result.stderr
+    assert not Path("missing.db").exists()

@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from tradecore.cli.interruption import Interruption, run_interruptible
-from tradecore.cli.options import debug_option, json_option, quiet_option
+from tradecore.cli.options import FiniteNumber, debug_option, json_option, quiet_option
 from tradecore.cli.progress_line import ProgressLine
 from tradecore.cli.result_text import format_table
 from tradecore.cli.stores import choose_store, open_store
@@ -39,7 +39,7 @@ VENUES: Final = ("BINANCE", "KRAKEN")
 @click.option("--quotes", multiple=True, metavar="ID", help="Its best bid and ask.")
 @click.option("--depth", multiple=True, metavar="ID", help="Its book.")
 @click.option("--bars", multiple=True, metavar="TYPE", help='Closed bars, such as "BTCUSDT.BINANCE 1m last".')
-@click.option("--for", "seconds", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+@click.option("--for", "seconds", type=FiniteNumber(min=0, min_open=True), metavar="SECONDS",
               help="How long.  [default: until Ctrl-C]")  # fmt: skip
 @click.option("--storage", metavar="URL", help="Also fill this store, such as sqlite:data/market.db.")
 @click.option(

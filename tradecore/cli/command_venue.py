@@ -20,7 +20,7 @@ import anyio
 import click
 
 from tradecore.cli.interruption import Interruption, run_interruptible
-from tradecore.cli.options import debug_option, json_option, read_instant
+from tradecore.cli.options import FiniteNumber, debug_option, json_option, read_instant
 
 if TYPE_CHECKING:
     from tradecore.testing.local_venue.local_venue import LocalVenue
@@ -48,12 +48,12 @@ _PORT_MAX: Final = 65_535
     help="Where a synthetic market begins.  [default: now]",
 )  # fmt: skip
 @click.option(
-    "--history", "history_s", type=click.FloatRange(min=0), metavar="SECONDS",
+    "--history", "history_s", type=FiniteNumber(min=0), metavar="SECONDS",
     help="How much of the market has already happened.  [default: 3600, or 0 of a recording]",
 )  # fmt: skip
-@click.option("--lead", "lead_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
+@click.option("--lead", "lead_s", type=FiniteNumber(min=0), default=0.0, metavar="SECONDS",
               help="How long it runs before a recording begins.  [default: 0]")  # fmt: skip
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+@click.option("--rate", type=FiniteNumber(min=0, min_open=True), default=10.0, show_default=True,
               help="Steps a second of each synthetic pair.")  # fmt: skip
 @click.option("--instrument", "instruments", multiple=True, metavar="ID", help="Of a store; all, unless given.")
 @click.option(
@@ -151,10 +151,10 @@ async def _open_source(options: dict[str, Any]) -> AsyncIterator[MarketSource]:
 
         yield FrameSource(Path(place), history_ns=int((history_s or 0.0) * _SECOND_NS))
     elif kind == "store" and place:
-        from tradecore.storage.open_storage import open_storage
+        from tradecore.cli.stores import choose_store, open_store
         from tradecore.testing.local_venue.store_source import open_store_source
 
-        async with open_storage(place) as storage:
+        async with open_store(choose_store(place, None)) as storage:
             history_ns = int((history_s or 0.0) * _SECOND_NS)
             yield await open_store_source(storage, options["instruments"], history_ns=history_ns)
     else:

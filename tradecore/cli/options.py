@@ -7,6 +7,7 @@ Never:    guesses a time zone: a date is UTC, and the help says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,6 +18,18 @@ from tradecore.domain.instant import format_ns, parse_ns
 from tradecore.errors import InvalidTime
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class FiniteNumber(click.FloatRange):
+    """A number that can be computed with: a range alone lets NaN pass, and infinity where it is open above."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, if it is finite and in the range; click.BadParameter otherwise."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number that can be computed with; expected one such as 60", param, ctx)
+        return number
+
 
 _DATE_LENGTH: Final = len("2000-03-01")
 
