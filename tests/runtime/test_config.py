@@ -213,6 +213,8 @@ latency = { submit = { type = "constant", ms = 3 } }
         ("brokers.sim.cash.USD=inf", "TC-CFG-015", "brokers.sim.cash.USD", "finite"),
         ("brokers.sim.cash.USD=1e400", "TC-CFG-015", "brokers.sim.cash.USD", "finite"),
         ("brokers.sim.cash=5", "TC-CFG-011", "brokers.sim.cash", "{ USD = 100000 }"),
+        ("brokers.sim.latency=50", "TC-CFG-011", "brokers.sim.latency", "write latency = { submit = ... }"),
+        ("brokers.sim.match_on=bar", "TC-CFG-011", "brokers.sim.match_on", "write match_on = { KEY = VALUE }"),
         ("brokers.sim.commission.type=flat", "TC-CFG-014", "brokers.sim.commission.type", '"fixed"'),
         ("brokers.sim.commission={maker=0.1}", "TC-CFG-010", "brokers.sim.commission.type", '"rate"'),
         ("brokers.sim.commission=5", "TC-CFG-011", "brokers.sim.commission", "type ="),

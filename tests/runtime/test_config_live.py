@@ -97,3 +97,9 @@ def test_what_contradicts_itself_is_said_with_what_to_type(overrides: list[str],
 def test_every_mistake_of_a_live_file_is_told_at_once(tmp_path: Path) -> None:
     found = find_keys(LIVE, "run.warmup=long", "venues.binance.type=coinbase", "handover.lag_limit_s=0")
     assert {"run.warmup", "venues.binance.type", "handover.lag_limit_s"} <= set(found)
+
+
+def test_a_venue_that_is_mistyped_is_not_told_again_as_a_clock_of_nobody() -> None:
+    """Whoever wrote a local venue with speed 0 must not be told to write a local venue."""
+    overrides = ("run.clock=venue", "venues.binance.local={ market = 'synthetic', speed = 0 }")
+    assert list(find_keys(LIVE, *overrides)) == ["venues.binance.local.speed"]

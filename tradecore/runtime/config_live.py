@@ -76,7 +76,9 @@ def _check_run(good: Good, tables: Mapping[str, Any], log: MistakeLog) -> None:
             help_='write mode = "backtest", or take it out',
         )
     local = [path for path, value in good.items() if _is_venue(path) and value.local is not None]
-    if good.get(("run", "clock")) == "venue" and len(local) != 1:
+    written = tables.get("venues")
+    is_whole = not isinstance(written, dict) or all(("venues", name) in good for name in written)
+    if good.get(("run", "clock")) == "venue" and len(local) != 1 and is_whole:  # else their own mistakes are told
         log.add(
             CONTRADICTION,
             ("run", "clock"),

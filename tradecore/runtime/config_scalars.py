@@ -44,7 +44,7 @@ EXAMPLES: Final = {
     "Decimal": "0.01",
     "float": "2.5",
     "datetime": "2000-03-01T00:00:00Z",
-    "table": "{ USD = 100000 }",
+    "table": "{ KEY = VALUE }",
     "list": '["IBM"]',
 }
 """How a value of each type is written; mistakes show it."""

@@ -39,7 +39,8 @@ class TableReader(ScalarReader):
         An unknown key is noted and does not stand in the way.
         """
         if not isinstance(raw, dict):
-            self.add_wrong_type(raw, "table", path)
+            first = msgspec.structs.fields(struct)[0].encode_name
+            self.add_wrong_type(raw, "table", path, example=f"{{ {first} = ... }}")
             return BAD
         fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
         tag_field = struct.__struct_config__.tag_field
@@ -152,7 +153,7 @@ class TableReader(ScalarReader):
         words: tuple[str, ...] | None,
     ) -> Any:
         if not isinstance(raw, dict):
-            self.add_wrong_type(raw, "table", path)
+            self.add_wrong_type(raw, "table", path, example="{ USD = 100000 }" if path[-1] == "cash" else None)
             return BAD
         read = {key: self.read_value(value, wanted, (*path, key), number_range, words) for key, value in raw.items()}
         return BAD if BAD in read.values() else read
