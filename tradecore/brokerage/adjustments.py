@@ -164,7 +164,7 @@ class Adjustments:
         if self._heard and order.group is not None:
             for split, heard_ns in self._heard.get((order.strategy, order.instrument), ()):
                 if now < heard_ns:
-                    rescale_waiting(order, split.value, self._lanes[order.instrument].instrument)
+                    self._rescale_waiting(order, split.value, self._lanes[order.instrument].instrument)
 
     def find_outdated(self, order: WorkingOrder, decided_ns: int) -> str | None:
         """Why an update of an order cannot be taken: it was decided before its strategy heard of a split."""
@@ -231,11 +231,13 @@ class Adjustments:
         acts, ledger = self._acts, order.ledger
         if ledger is None:
             if order.group is not None:
-                rescale_waiting(order, ratio, instrument)
+                self._rescale_waiting(order, ratio, instrument)
             return
         self._book.release(order, ledger)
         rescale_order(order, ratio, instrument)
         order.effective_ns = ts  # what opened in old units cannot execute it any more
+        if order.quantity == order.filled_quantity and self._may_leave(order, instrument):
+            order.change(order.quantity + instrument.quantity_increment, None, None)
         if order.reduce_only:
             held = ledger.position.quantity
             order.clip(max(-held if order.is_buy else held, _ZERO))
@@ -244,6 +246,21 @@ class Adjustments:
             acts.tell_updated(order, ts)
         else:
             acts.withdraw(order, ts, f"{order.instrument} was split, {ratio:f} for 1, and nothing is left of it")
+
+    def _rescale_waiting(self, order: WorkingOrder, ratio: Decimal, instrument: Instrument) -> None:
+        rescale_waiting(order, ratio, instrument)
+        if order.reason is not None and self._may_leave(order, instrument):
+            order.reason = None
+            order.change(instrument.quantity_increment, None, None)
+
+    def _may_leave(self, order: WorkingOrder, instrument: Instrument) -> bool:
+        """Whether an exit of which rounding leaves nothing keeps one increment: something is held, and its group may be
+        about to make it larger.
+        """
+        ledger = self._book.ledgers.get((order.strategy, order.instrument))
+        if ledger is None or order.terms.parent_id is None:
+            return False
+        return -order.sign * ledger.position.quantity >= instrument.quantity_increment
 
     def _book_interest(self, adjustment: AccountAdjustment, ts: int) -> None:
         """On the balance of a currency; an even part for each strategy of the account, the rest for the first."""

@@ -107,7 +107,8 @@ class AccountAdjustment(TimedEvent, frozen=True, gc=False):
 class AccountAdjusted(msgspec.Struct, frozen=True, gc=False):
     """What an adjustment made of one strategy's holding, as reported.
 
-    before, after: its position around it; None for interest, which is of the account. amount: money received in
+    before, after: its position around it; None for interest, which is of the account. A split is reported to who has
+    orders of the instrument, too, with positions that are equal if nothing is held. amount: money received in
     `currency`, below 0 paid. ts_received: when the strategy heard of it.
     """
 

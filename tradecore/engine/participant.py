@@ -53,7 +53,7 @@ class BrokerReport(msgspec.Struct, frozen=True, gc=False):
 
 @final
 class AdjustmentReport(msgspec.Struct, frozen=True, gc=False):
-    """What a broker tells a strategy of an adjustment of what it holds there. due_ns: as of a BrokerReport."""
+    """What a broker tells a strategy of an adjustment of what it has there. due_ns: as of a BrokerReport."""
 
     due_ns: int
     strategy: str

@@ -69,12 +69,11 @@ def rescale_waiting(order: WorkingOrder, ratio: Decimal, instrument: Instrument)
 
 
 def rescale_handle(order: Order, ratio: Decimal, instrument: Instrument) -> None:
-    """The same of the handle of an order that its venue was not heard of yet. Nothing left: its quantity stays."""
+    """The same of the handle of an order that its venue was not heard of yet; at least one increment of it."""
     is_buy, rises = _read_way(order)
     prices = rescale_prices(order.price, order.stop_price, ratio, instrument, is_buy=is_buy, rises=rises)
-    quantity = rescale_total(order.quantity, order.filled_quantity, ratio, instrument.quantity_increment)
-    trailing = order.terms.trailing
-    order.change_held(quantity, *prices)
+    step, trailing = instrument.quantity_increment, order.terms.trailing
+    order.change_held(max(rescale_total(order.quantity, order.filled_quantity, ratio, step), step), *prices)
     if trailing is not None:
         order.change_trailing(rescale_trailing(trailing, ratio))
 

@@ -148,12 +148,18 @@ class GroupLaws:
         if not done:
             message = f"order {line.order_id} is at the venue; its parent {line.parent_id} has executed nothing"
             self._book.report(law, ORDERS_FILE, line.number, message)
-        elif amount > done:
+        elif amount > done and not self._is_least(parent, line):
             message = f"order {line.order_id} is of {amount:f}; its parent {line.parent_id} executed {done:f}"
             self._book.report(law, ORDERS_FILE, line.number, message)
         elif parent is not None and parent.begun_ns is not None and line.ts_event < parent.begun_ns:
             message = f"order {line.order_id} is of {line.ts_event}; its parent first executed at {parent.begun_ns}"
             self._book.report(law, ORDERS_FILE, line.number, message)
+
+    def _is_least(self, parent: _Leg | None, line: OrderLine) -> bool:
+        """Whether a child has the one increment left that a split leaves at least, until its group takes it away."""
+        terms = self._terms.instruments.get(line.instrument)
+        was_split = parent is not None and parent.shift
+        return bool(was_split) and terms is not None and line.quantity - line.filled == terms.quantity_increment
 
     def _check_one_only(self, group: _Group, leg: _Leg, execution: ExecutionLine) -> None:
         self._book.checked["C1"] += 1
