@@ -197,9 +197,11 @@ class Order:
             return cls(instrument, quantity, _LIMIT, price=price, **options)
         order = _make(cls)
         order._begin(instrument, quantity, _LIMIT)  # noqa: SLF001  (its own)
+        if price is None:
+            order._refuse_price("price", price)  # noqa: SLF001
+        order._price = to_decimal(price, "price")  # noqa: SLF001
         if type(price) is float:
             order._typed = (quantity, price, None)  # noqa: SLF001
-        order._set_prices(price, None)  # noqa: SLF001
         return order
 
     @classmethod

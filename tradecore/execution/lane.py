@@ -187,7 +187,9 @@ class Lane:
         if self.takers or self._wants_every_event():
             self.due_ns = events[start].ts_event if times is None else times[start]
             return
-        stop = min(start + self._chunk, len(events))
+        stop = start + self._chunk
+        if stop > len(events):
+            stop = len(events)
         hit = self.find_hit(start, stop)
         if hit >= 0:
             self._scanned = hit

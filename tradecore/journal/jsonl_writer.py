@@ -23,8 +23,8 @@ from tradecore.domain.bar_type import BarType
 from tradecore.domain.event import Event
 from tradecore.errors import RunFolderError
 
-LINES_MAX: Final = 1_000
-"""Lines that wait at most before they are written: 200 to 400 kB of orders, and a write costs about 0.1 ms."""
+LINES_MAX: Final = 256
+"""Lines that wait at most before they are written: 50 to 100 kB of orders, which a processor has at hand."""
 
 
 def _name_unknown(value: Any) -> Any:

@@ -33,7 +33,7 @@ from tradecore.strategy.reported_money import ReportedMoney
 _Place = tuple[BrokerParticipant, Instrument, Callable[[Order], None] | None]
 """A broker, an instrument that it takes orders for, and its own check of an order, if it has one."""
 
-FINISHED_KEPT: Final = 1_000
+FINISHED_KEPT: Final = 256
 """Handles of finished orders that are kept at least: a venue may tell of an execution after it told of the cancel."""
 
 
