@@ -187,6 +187,7 @@ async def test_a_strategy_that_raises_ends_the_run_with_its_line_and_the_handove
     async with open_market_stage() as stage:
         with pytest.raises(StrategyError, match="my own mistake") as caught:
             await stage.go(LogStrategy("trades", act=fail), runs_dir=tmp_path)
+    assert isinstance(caught.value.__cause__, ValueError)
     assert caught.value.run_folder is not None
     assert (caught.value.run_folder / "handover.json").is_file()
 

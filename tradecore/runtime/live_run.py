@@ -125,7 +125,8 @@ class LiveRun:
                             await trade_live(self)
                     tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            raise find_first(group) from None
+            first = find_first(group)
+            raise first from first.__cause__  # not from None, which would forget what a strategy raised
         finally:
             self.engine.open_to_outside(None)
             self.end_phase()
