@@ -23,7 +23,7 @@ from tradecore.execution.working_order import WorkingOrder
 
 
 class AccountEvents:
-    """Of one account. due_ns: int nanoseconds, NEVER without."""
+    """Of one account. due_ns: int nanoseconds, NEVER without. heard: see Adjustments; empty before the first split."""
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class AccountEvents:
         self._book = book
         self._borrows = bool(settings.borrow_rate)
         self._adjustments = Adjustments(broker, book, money, lanes, settings.borrow_rate, acts)
+        self.heard = self._adjustments.heard
         self._margin: MarginWatch | None = None
         if settings.account == "margin":
             kept = settings.maintenance_margin

@@ -53,7 +53,7 @@ Due = tuple[int, AccountAdjustment]
 
 class Adjustments:
     """Of one account. due_ns: when the next one is due, NEVER without. recorders: by strategy. dividends: instruments
-    that had any.
+    that had any. heard: splits by strategy and instrument, with the instants at which it hears of them.
     """
 
     def __init__(
@@ -74,8 +74,7 @@ class Adjustments:
         self._waiting: deque[Due] = deque()
         self._borrow_rate = borrow_rate / DAYS_OF_YEAR
         self._midnight_ns = NEVER
-        # By strategy and instrument: splits, and when it hears of each.
-        self._heard: dict[tuple[str, str], list[tuple[AccountAdjustment, int]]] = {}
+        self.heard: dict[tuple[str, str], list[tuple[AccountAdjustment, int]]] = {}
 
     def begin(self, ts: int) -> None:
         """Market events begin at this instant: from the next UTC midnight on, shorts cost a day's borrowing."""
@@ -130,7 +129,7 @@ class Adjustments:
         acts, ratio = self._acts, adjustment.value
         orders = [order for order in acts.list_orders() if order.instrument == instrument.id]
         for strategy in sorted({order.strategy for order in orders}):
-            if not any(adjustment is split for split, _ in self._heard.get((strategy, instrument.id), ())):
+            if not any(adjustment is split for split, _ in self.heard.get((strategy, instrument.id), ())):
                 flat = Position(instrument.id, multiplier=instrument.multiplier)
                 ledger = self._book.ledgers.get((strategy, instrument.id))
                 after = flat if ledger is None else ledger.position
@@ -157,20 +156,18 @@ class Adjustments:
         heard_ns = self._acts.tell(adjusted)
         if adjusted.adjustment.kind is _SPLIT:
             place = (adjusted.strategy, adjusted.adjustment.instrument)
-            self._heard.setdefault(place, []).append((adjusted.adjustment, heard_ns))
+            self.heard.setdefault(place, []).append((adjusted.adjustment, heard_ns))
 
     def convert_late(self, order: WorkingOrder, now: int) -> None:
         """An order of a group is sent now: in old units, if its strategy has not heard of a split yet."""
-        if self._heard and order.group is not None:
-            for split, heard_ns in self._heard.get((order.strategy, order.instrument), ()):
+        if order.group is not None:
+            for split, heard_ns in self.heard.get((order.strategy, order.instrument), ()):
                 if now < heard_ns:
                     self._rescale_waiting(order, split.value, self._lanes[order.instrument].instrument)
 
     def find_outdated(self, order: WorkingOrder, decided_ns: int) -> str | None:
         """Why an update of an order cannot be taken: it was decided before its strategy heard of a split."""
-        if not self._heard:
-            return None
-        for split, heard_ns in self._heard.get((order.strategy, order.instrument), ()):
+        for split, heard_ns in self.heard.get((order.strategy, order.instrument), ()):
             if decided_ns < heard_ns:
                 return (
                     f"cannot update: it was decided before {order.strategy} heard that {order.instrument} was split, "

@@ -228,7 +228,8 @@ class SimulatedBroker:
             working.report_ns = self._report_law.draw_ns(draw_key(self._seed, order.order_id, "report"))
         if working.is_special or not working.order_id:
             check_order(order, self._timeline.now)
-            self.account.convert_late(working, self._timeline.now)
+            if self.account.heard:
+                self.account.convert_late(working, self._timeline.now)
         if working.strategy not in self._recorders:
             raise InvalidOrder(
                 f"order {order.order_id!r} is of strategy {order.strategy!r}, which is not attached to broker "
@@ -524,8 +525,7 @@ class SimulatedBroker:
             return f"cannot lower the quantity to {command.quantity}: {order.filled_quantity} are executed"
         if command.stop_price is not None and order.is_triggered:
             return f"cannot move the stop: it was triggered at {order.stop_price}"
-        outdated = self.account.find_outdated(order, command.decided_ns)
-        if outdated is not None:
+        if self.account.heard and (outdated := self.account.find_outdated(order, command.decided_ns)) is not None:
             return outdated
         if command.quantity is not None and order.venue_group is not None:
             return self._groups.find_wish_refusal(order, command.quantity)
