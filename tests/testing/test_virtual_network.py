@@ -100,7 +100,9 @@ async def test_a_server_at_all_addresses_hears_every_host() -> None:
     running_network().add_host("venue.test")
     async with _serve_lines(None, 80):
         for host in ("127.0.0.1", "localhost", "venue.test"):
-            _, writer = await asyncio.open_connection(host, 80)
+            reader, writer = await asyncio.open_connection(host, 80)
+            writer.write(b"here\n")
+            assert await reader.readline() == b"HERE\n"
             writer.close()
             await writer.wait_closed()
 
