@@ -290,15 +290,7 @@ class BarLane(Lane):
             return
         order.effective_ns, order.place = ts, TAKER
         self.takers.append(order)
-        if self.limits or self.stops or self._postponed:
-            self.rescan()
-            return
-        events, times, at = self.events, self._times, self.taken
-        self._scanned = at
-        if at == len(events):
-            self.due_ns = self._scan_due_ns = NEVER
-        else:
-            self.due_ns = self._scan_due_ns = events[at].ts_event if times is None else times[at]
+        self.rescan()
 
     def arrive_inside(self, order: WorkingOrder, ts: int) -> None:
         """See Lane.arrive_inside: it has the close of the bar that ended now, as far as its volume goes."""

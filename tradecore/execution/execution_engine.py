@@ -34,7 +34,7 @@ from tradecore.execution.taker_price import TakerPrice
 from tradecore.execution.trade_lane import TradeLane
 from tradecore.execution.trade_queue_lane import TradeQueueLane
 from tradecore.execution.waiting_lane import WaitingLane
-from tradecore.execution.working_order import NOWHERE, WorkingOrder
+from tradecore.execution.working_order import WorkingOrder
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
 _STATE_CANCELLED: Final = OrderState.CANCELLED
@@ -343,7 +343,7 @@ class ExecutionEngine:
         instrument = order.instrument
         lane, charge, currency = self._terms[instrument]
         commission = charge(order, quantity, price, liquidity)
-        if order.book(quantity, price) and order.place != NOWHERE:
+        if order.book(quantity, price):
             lane.remove(order)
         order_id = order.order_id
         execution = Execution(
