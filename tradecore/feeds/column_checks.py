@@ -86,6 +86,13 @@ def check_ascending(feed: str, times: Any) -> None:
     raise FeedOutOfOrder(feed, row + 1, before, met, shown=(format_ns(before), format_ns(met)))
 
 
+def find_range(column: Any) -> tuple[int, int]:
+    """Smallest and largest of a column that is not empty."""
+    if hasattr(column, "dtype"):
+        return int(column.min()), int(column.max())
+    return min(column), max(column)
+
+
 def check_not_below(feed: str, upper: str, high: Any, lower: str, low: Any) -> None:
     """No value of `high` lies below that of `low` in its row. Raises: InvalidEvent naming the first row."""
     row = first_below(high, low)

@@ -24,6 +24,7 @@ from tradecore.feeds.column_checks import (
     check_ascending,
     check_lengths,
     check_not_below,
+    find_range,
     first_below,
     to_floats,
     to_times,
@@ -165,16 +166,14 @@ class TradeColumnsFeed(ColumnsFeed):
         super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
 
     def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
-        columns: list[Any] = [repeat(self.instrument), times, received, self._slice("price", first, stop)]
-        has_size, has_aggressor = "size" in self._columns, "aggressor" in self._columns
-        columns.append(self._slice("size", first, stop) if has_size else repeat(0.0))
-        if has_aggressor:
-            columns.append(map(_AGGRESSORS.__getitem__, self._slice("aggressor", first, stop)))
-        elif not has_size:
-            columns.append(repeat(Aggressor.UNKNOWN))
-        if not has_size:
-            columns += [repeat(None), repeat(SIZE_UNKNOWN)]
-        return list(map(TradeTick, *columns))
+        columns, part = self._columns, slice(first, stop)
+        aggressors: Any = repeat(Aggressor.UNKNOWN)
+        if "aggressor" in columns:
+            aggressors = map(_AGGRESSORS.__getitem__, columns["aggressor"][part].tolist())
+        head = (repeat(self.instrument), times, received, columns["price"][part].tolist())
+        if "size" in columns:
+            return list(map(TradeTick, *head, columns["size"][part].tolist(), aggressors))
+        return list(map(TradeTick, *head, repeat(0.0), aggressors, repeat(None), repeat(SIZE_UNKNOWN)))
 
 
 class QuoteColumnsFeed(ColumnsFeed):
@@ -233,7 +232,8 @@ _AGGRESSORS = tuple(Aggressor)  # in the order of their values 0, 1, 2
 def _to_aggressors(feed: str, values: Any) -> Any:
     plain = values if hasattr(values, "dtype") else [v.value if isinstance(v, Aggressor) else v for v in values]
     codes = to_times(feed, "aggressor", plain)
-    if len(codes) and not (int(min(codes)) >= 0 and int(max(codes)) < len(_AGGRESSORS)):
+    low, high = find_range(codes) if len(codes) else (0, 0)
+    if low < 0 or high >= len(_AGGRESSORS):
         row = next(i for i, code in enumerate(codes, 1) if not 0 <= code < len(_AGGRESSORS))
         raise InvalidEvent(
             f"feed {feed!r}: column aggressor has {int(codes[row - 1])} in row {row}; expected 0 (unknown), "
