@@ -57,7 +57,8 @@ class AccountEvents:
         if self._book.is_watched and self._margin is not None:
             self._margin.begin_window()
             self._book.is_exposed = True
-        self.watch(now)
+        if self._borrows or self._book.is_exposed:
+            self.watch(now)
 
     def load(self, dues: Sequence[Due]) -> None:
         """Adjustments of the next window, in order of time."""

@@ -312,7 +312,8 @@ class SimulatedBroker:
         """Events of the next window of a match source series, in order of ts_event, or of arrival (DESIGN 4)."""
         self._engine.load(kind, name, events, by_arrival=by_arrival)
         self.account.begin_window(events, self._instant)
-        self._refresh_due()
+        if self._engine.due_ns < self._next_ns or self.account.due_ns < self._next_ns:
+            self._refresh_due()
 
     def load_adjustments(self, dues: Sequence[tuple[int, AccountAdjustment]]) -> None:
         """Adjustments of accounts of the next window, with the instants at which they are booked, in order."""

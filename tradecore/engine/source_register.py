@@ -53,6 +53,8 @@ class SourceRegister:
         self._more_may_come = False
         # What a window has of series that not all brokers match on (yet), by series and number of their lane.
         self._unmatched: dict[tuple[SeriesName, int], _Load] = {}
+        # By number of lane: who matches on all that it brings. Forgotten when brokers choose.
+        self._takers: dict[int, tuple[BrokerParticipant, ...]] = {}
 
     def declare(self, lanes: Iterable[Lane], now: int) -> None:
         """Tell brokers of the series that these lanes declare. Raises: ConfigError, as a broker finds it."""
@@ -86,10 +88,34 @@ class SourceRegister:
 
     def load(self, lane: Lane, events: list[Any]) -> None:
         """Give brokers the events of a window that they match on, in the lane's order; note series that are new."""
+        takers = self._takers.get(lane.number)
+        if takers is None:
+            takers = self._find_takers(lane)
+            if takers is None:
+                self._load_parts(lane, events)
+                return
+            self._takers[lane.number] = takers
+        for broker in takers:
+            if lane.by_arrival:
+                broker.load(lane.series.kind, lane.series.name, events, by_arrival=True)
+            else:
+                broker.load(lane.series.kind, lane.series.name, events)
+
+    def _find_takers(self, lane: Lane) -> tuple[BrokerParticipant, ...] | None:
+        """The brokers that match on all that a lane brings; None where each window has to be looked at."""
         feed = lane.feed
         if not self._brokers or getattr(feed, "is_timer", False) or getattr(feed, "made_by_run", False):
-            return
-        series = getattr(feed, "series_key", None)
+            return ()
+        if lane.rank is None or self._more_may_come:
+            return None
+        key = (lane.series.kind, lane.series.name)
+        if self._owners.get(key) != lane.number:
+            return ()
+        return tuple(broker for broker in self._brokers if broker.is_source(*key))
+
+    def _load_parts(self, lane: Lane, events: list[Any]) -> None:
+        """What is of several series, or in envelopes, or may become matched later."""
+        series = getattr(lane.feed, "series_key", None)
         if series is not None:
             key = (series.kind, series.name)
             if self._owners.get(key) == lane.number:
@@ -150,6 +176,7 @@ class SourceRegister:
 
     def _choose(self, instruments: set[str], begin_ns: int) -> None:
         """Let brokers choose for instruments without a source; what they chose is loaded from begin_ns on."""
+        self._takers.clear()
         known = sorted(key for key, source in self._known.items() if source.instrument in instruments)
         sources = [self._known[key] for key in known]
         for broker in self._brokers:

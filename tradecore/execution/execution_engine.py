@@ -172,16 +172,19 @@ class ExecutionEngine:
     def load(self, kind: str, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
         """Events of the next window of a matched series, in order of ts_event, or of ts_received where by_arrival."""
         lane = self._by_series[kind, name]
+        before = lane.due_ns
         lane.load(name, events, by_arrival=by_arrival)
-        self._note(lane)
+        if lane.due_ns != before:
+            self._note(lane)
 
     def end_window(self) -> None:
         """All loaded events have happened."""
         self._due.clear()
-        self.due_ns = NEVER
+        self.due_ns = self._expiries.due_ns
         for lane in self.lanes.values():
             lane.end_window()
-            self._note(lane)
+            if lane.due_ns != NEVER:
+                self._note(lane)
 
     def end_run(self, ts: int) -> None:
         """No event comes any more: commands that waited for one take effect."""

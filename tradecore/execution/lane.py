@@ -134,9 +134,14 @@ class Lane:
 
     def take_until(self, ts: int) -> None:
         """What happened by this instant becomes what stands; only called where none of it can execute anything."""
-        taken = self.taken
-        if taken < len(self.events):
-            times = self._times or self.times
+        taken, events = self.taken, self.events
+        if taken < len(events):
+            times = self._times
+            if times is None:
+                if self.time_of(events[-1]) <= ts:  # all of it, most often: no need to read off each one's time
+                    self._pass(len(events))
+                    return
+                times = self.times
             if times[taken] <= ts:
                 self._pass(bisect_right(times, ts, taken + 1))
 
