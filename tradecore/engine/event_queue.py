@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from tradecore.domain.event import RANK_TIME
 from tradecore.domain.instant import MAX_NS
@@ -29,6 +29,12 @@ from tradecore.feeds.merge import (
 from tradecore.feeds.order_check import check_order
 from tradecore.feeds.own_event import stamp_own_event
 
+WINDOW_MOST: Final = 16_384
+"""Events that the windows of many feeds hold together: what a processor's cache still has when they are delivered."""
+
+LEAST_BATCH: Final = 128
+"""Events asked of a feed per await, however many feeds there are: each await has its price."""
+
 
 class Delays(Protocol):
     """What the queue needs of the DelaySimulator."""
@@ -41,9 +47,9 @@ class Delays(Protocol):
 class EventQueue:
     """Merges any number of feeds, added before or during the run.
 
-    batch_size: events asked of a feed per await. start_ns, end_ns: events outside are never delivered. order_by:
-    "delivery" (received time first) or "event" (the spec's literal order; refused together with delays elsewhere).
-    first_ns: event time of the first event that is no timer's, None before it is known.
+    batch_size: events asked of a feed per await; less where feeds are many (WINDOW_MOST). start_ns, end_ns: events
+    outside are never delivered. order_by: "delivery" (received time first) or "event" (the spec's literal order; refused
+    together with delays elsewhere). first_ns: event time of the first event that is no timer's, None before it is known.
     """
 
     def __init__(
@@ -55,7 +61,7 @@ class EventQueue:
         order_by: str = "delivery",
         delays: Delays | None = None,
     ) -> None:
-        self._batch_size = batch_size
+        self._batch_size = self._limit = batch_size
         self._start_ns = start_ns
         self._end_ns = end_ns
         self._by_event = order_by == "event"
@@ -101,6 +107,7 @@ class EventQueue:
         elif first_ns is not None:
             lane.drop_until = first_ns
         (self._timers if is_timer else self._lanes).append(lane)
+        self.set_batch_size(self._batch_size)
         return lane
 
     async def attach(self, feed: Any, now: int, mark: int) -> tuple[Lane, list[Any], Iterator[Any]]:
@@ -138,6 +145,8 @@ class EventQueue:
     def set_batch_size(self, batch_size: int) -> None:
         """Events asked of a feed per await, from now on; it changes no result."""
         self._batch_size = batch_size
+        share = WINDOW_MOST // max(len(self._lanes), 1)
+        self._limit = min(batch_size, max(share, LEAST_BATCH))
 
     @property
     def next_own_ns(self) -> int:
@@ -172,7 +181,7 @@ class EventQueue:
         """The next stretch of deliveries; None when every feed has finished and every timer has ended."""
         while True:
             for lane in self._lanes:
-                if not lane.finished and lane.remaining < (lane.read_ahead or self._batch_size):
+                if not lane.finished and lane.remaining < (lane.read_ahead or self._limit):
                     await self._refill(lane)
             if self.first_ns is None:
                 self._begin()
@@ -259,7 +268,7 @@ class EventQueue:
         if lane.error is not None:
             raise lane.error
         feed = lane.feed
-        events = await feed.next_batch(self._batch_size)
+        events = await feed.next_batch(self._limit)
         if not events:
             lane.finished = True
             await feed.close()
@@ -269,7 +278,7 @@ class EventQueue:
         if lane.rank is None:
             events = self._wrap(events, lane)
         coincident = bool(getattr(feed, "is_coincident", False))
-        if not getattr(feed, "is_trusted", False):
+        if not lane.is_trusted:
             events, lane.error = check_order(feed.name, first_row, lane.last_ts, events, lane.time_of)
             if not events:
                 return

@@ -24,9 +24,9 @@ class Raised(msgspec.Struct):
 
 
 def find_raised(
-    subscriptions: Subscriptions, error: Exception, event: Any, call: Call | None, calls: Sequence[Call]
+    subscriptions: Subscriptions, error: Exception, event: Any, call: Call | None, calls: Sequence[Any]
 ) -> Raised:
-    """Find out who raised. call: the one being made; calls: all that the event gets."""
+    """Find out who raised. call: the one being made; calls: the steps or pairs of its route."""
     trace = error.__traceback__
     if trace is not None and trace.tb_next is not None:  # raised inside a call, not by our own look-up
         handlers = subscriptions.handlers_of(calls)

@@ -7,9 +7,10 @@ Never:    decides order between events; within one event, strategies come in ord
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import BuiltinMethodType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +18,9 @@ from tradecore.domain.account_adjustment import AccountAdjustment
 from tradecore.feeds.merge import KNOWN_CLASSES, Envelope, Lane, Rank, rank_of
 
 Call = Callable[[Any], Any]
+
+_PASS_OVER: Final[Call] = deque[Any](maxlen=0).append
+"""Keeps nothing."""
 
 
 class Handler(msgspec.Struct, frozen=True):
@@ -33,23 +37,28 @@ class Handler(msgspec.Struct, frozen=True):
 class Route:
     """Calls for the events of one class from one lane. Both lists are changed in place, never replaced.
 
-    is_pair: two calls, of which the first only keeps the event as history.
+    steps: [keep, call, more]. `keep` keeps the event as history and cannot raise, `call` is the first callback: what
+    most routes are, each called from a place of its own in the engine's loop, which CPython makes fast; `more` is a
+    tuple of what comes after them, None where nothing does. pairs: each call, and whether it is async.
     """
 
-    __slots__ = ("calls", "handlers", "is_pair", "pairs")
+    __slots__ = ("handlers", "pairs", "steps")
 
     def __init__(self) -> None:
         self.handlers: list[Handler] = []
-        self.calls: list[Call] = []
         self.pairs: list[tuple[Call, bool]] = []
-        self.is_pair = False
+        self.steps: list[Any] = [_PASS_OVER, _PASS_OVER, None]
 
     def set(self, handlers: list[Handler]) -> None:
         """Make these the calls from now on."""
         self.handlers = handlers
-        self.calls[:] = [handler.call for handler in handlers]
         self.pairs[:] = [(handler.call, handler.is_async) for handler in handlers]
-        self.is_pair = len(handlers) == 2 and type(handlers[0].call) is BuiltinMethodType
+        calls = [handler.call for handler in handlers]
+        if not calls or type(calls[0]) is not BuiltinMethodType:
+            calls.insert(0, _PASS_OVER)
+        if len(calls) < 2:
+            calls.append(_PASS_OVER)
+        self.steps[:] = [calls[0], calls[1], tuple(calls[2:]) or None]
 
 
 class Subscription:
@@ -69,8 +78,8 @@ class Subscriptions:
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
         self._routes: dict[tuple[int, type], Route] = {}
-        # class -> series key -> calls: what the engine looks up per event where several feeds meet.
-        self.calls: dict[type, dict[Any, list[Call]]] = {}
+        # class -> series key -> what to call: looked up per event where several feeds meet.
+        self.steps: dict[type, dict[Any, list[Any]]] = {}
         self.pairs: dict[type, dict[Any, list[tuple[Call, bool]]]] = {}
         self._by_series: dict[tuple[type, Any], Route] = {}
         self._lanes: dict[tuple[type, Any], Lane] = {}
@@ -108,7 +117,7 @@ class Subscriptions:
     def open_lane(self, lane: Lane, event_class: type, key: Any) -> Route:
         """The route of a lane of one series, also found by class and key."""
         route = self.route(lane, event_class)
-        self.calls.setdefault(event_class, {})[key] = route.calls
+        self.steps.setdefault(event_class, {})[key] = route.steps
         self.pairs.setdefault(event_class, {})[key] = route.pairs
         self._by_series[event_class, key] = route
         self._lanes[event_class, key] = lane
@@ -128,10 +137,10 @@ class Subscriptions:
             return self.route(event.lane, event.event_class)
         return self._by_series[type(event), event.series]
 
-    def handlers_of(self, calls: Sequence[Call]) -> list[Handler]:
-        """The handlers that these calls were made of."""
+    def handlers_of(self, calls: Sequence[Any]) -> list[Handler]:
+        """The handlers behind the `steps` or the `pairs` of a route."""
         for route in self._routes.values():
-            if len(route.calls) == len(calls) and all(a is b for a, b in zip(route.calls, calls, strict=True)):
+            if route.steps is calls or route.pairs is calls:
                 return route.handlers
         return []
 

@@ -278,6 +278,7 @@ class TradingEngine:
                 pace.begin()
                 await self._run_window(window)
                 pace.end(len(window.deliveries))
+            del window  # its events go before others are made, which then take their place in the cache
             self._tell_progress(done=False)
             await checkpoint()
 
@@ -387,10 +388,10 @@ class TradingEngine:
             if event is not None and event.ts_received < self._due:
                 if self._subscriptions.has_async:
                     event = await self._stretch_async(event, rest, route)
-                elif route is not None and route.is_pair:
-                    event = self._stretch_pair(event, rest, route.calls)
+                elif route is not None and route.steps[2] is None:
+                    event = self._stretch_pair(event, rest, route.steps)
                 else:
-                    event = self._stretch(event, rest, route)
+                    event = self._stretch(event, rest, window.only)
                 if self._raised is not None:
                     await self._settle_raised()
                 if not self._given:
@@ -414,56 +415,53 @@ class TradingEngine:
         for broker in self._brokers:
             broker.end_window(window.mark)
 
-    def _stretch(self, first: Any, rest: Iterator[Any], route: Route | None) -> Any:
+    def _stretch(self, first: Any, rest: Iterator[Any], only: type | None) -> Any:
         """Deliver until something is due, a command was given or a callback raised; the next event, or None.
 
-        This is the loop that a run spends its time in.
+        This is the loop that a run of several feeds spends its time in. only: the class of all that is delivered.
         """
         timeline, given, due = self.timeline, self._given, self._due
-        calls: Sequence[Call] = ()
+        table = self._subscriptions.steps
+        has_due = due != NEVER
+        by_series = None if only is None else table[only]
+        steps: Sequence[Any] = ()
         call: Call | None = None
         event = first
         self._is_plain = True
         try:
-            if route is not None:
-                calls = route.calls
-                for event in chain((first,), rest):
-                    ts = event.ts_received
-                    if ts >= due:
-                        return event
-                    timeline.now = ts
-                    for call in calls:
-                        call(event)
-                    if given:
-                        return next(rest, None)
-                return None
-            table = self._subscriptions.calls
             for event in chain((first,), rest):
                 ts = event.ts_received
-                if ts >= due:
+                if has_due and ts >= due:
                     return event
                 timeline.now = ts
-                cls = type(event)
-                if cls is Envelope:
-                    calls = self._subscriptions.route_of(event).calls
-                    event = event.event
+                if by_series is not None:
+                    steps = by_series[event.series]
                 else:
-                    calls = table[cls][event.series]
-                for call in calls:
-                    call(event)
+                    cls = type(event)
+                    if cls is Envelope:
+                        steps = self._subscriptions.route_of(event).steps
+                        event = event.event
+                    else:
+                        steps = table[cls][event.series]
+                keep, call, more = steps
+                keep(event)
+                call(event)
+                if more is not None:
+                    for call in more:
+                        call(event)
                 if given:
                     return next(rest, None)
             return None
         except Exception as error:
-            self._raised = find_raised(self._subscriptions, error, event, call, calls)
+            self._raised = find_raised(self._subscriptions, error, event, call, steps)
             return next(rest, None)
         finally:
             self._is_plain = False
 
-    def _stretch_pair(self, first: Any, rest: Iterator[Any], calls: list[Call]) -> Any:
-        """The same for the usual subscription alone: its history, which cannot raise, and one callback."""
+    def _stretch_pair(self, first: Any, rest: Iterator[Any], steps: Sequence[Any]) -> Any:
+        """The same for one feed with the usual subscription: its history, which cannot raise, and one callback."""
         timeline, given, due = self.timeline, self._given, self._due
-        keep, call = calls
+        keep, call, _ = steps
         event = first
         self._is_plain = True
         try:
@@ -486,7 +484,7 @@ class TradingEngine:
                     return next(rest, None)
             return None
         except Exception as error:
-            self._raised = find_raised(self._subscriptions, error, event, call, calls)
+            self._raised = find_raised(self._subscriptions, error, event, call, steps)
             return next(rest, None)
         finally:
             self._is_plain = False
@@ -521,7 +519,7 @@ class TradingEngine:
                     return next(rest, None)
             return None
         except Exception as error:
-            self._raised = find_raised(self._subscriptions, error, event, call, [pair[0] for pair in pairs])
+            self._raised = find_raised(self._subscriptions, error, event, call, pairs)
             return next(rest, None)
 
     # --------------------------------------------------------------------------------------------------------- turns

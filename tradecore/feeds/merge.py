@@ -83,15 +83,16 @@ class Lane:
 
     series: key of its one series (then `rank` is that of all its events), or None for a feed of mixed or own events,
     which arrive in envelopes. held: not yet taken, in venue order. carried: taken (the brokers have them), due later
-    than the last mark because they were delayed. by_arrival: the feed says that its events are live or recorded, hence
-    in order of arrival, brokers' events included (DESIGN 4). time_of: that time of an event, else its event time.
+    than the last mark because they were delayed. is_trusted: the feed's events are known to be in order and of its
+    series; is_of_one_kind: and they need no envelopes. by_arrival: the feed says that its events are live or recorded,
+    hence in order of arrival, brokers' events included (DESIGN 4). time_of: that time of an event, else its event time.
     last_ts: this time of the newest event that was fetched. read_ahead: events at hand with which nothing more is
     fetched, where the feed asks for that; else a batch.
     """
 
     __slots__ = (
-        "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident", "last_ts",
-        "number", "rank", "read_ahead", "rows", "series", "taken", "time_of",
+        "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident", "is_of_one_kind",
+        "is_trusted", "last_ts", "number", "rank", "read_ahead", "rows", "series", "taken", "time_of",
     )  # fmt: skip
 
     def __init__(self, feed: Any, number: int, series: Any, rank: Rank | None) -> None:
@@ -108,6 +109,8 @@ class Lane:
         self.rows = 0
         self.drop_until: int | None = None
         self.is_coincident = True
+        self.is_trusted = bool(getattr(feed, "is_trusted", False))
+        self.is_of_one_kind = self.is_trusted and rank is not None
         self.by_arrival = bool(getattr(feed, "by_arrival", False))
         self.time_of: Callable[[Any], int] = received_time if self.by_arrival else event_time
         self.read_ahead: int | None = getattr(feed, "read_ahead", None)
@@ -159,18 +162,27 @@ class Window:
     """Deliveries strictly before `mark`, in order, and what the brokers must load for it.
 
     lane: the one lane that all deliveries came from, where there is just one and it needs no envelopes; else None.
+    only: the class that all deliveries are of, where that is known and they need no envelopes; else None.
     loads: (lane, events in venue order) for every lane that took something.
     """
 
-    __slots__ = ("deliveries", "is_last", "lane", "loads", "mark")
+    __slots__ = ("deliveries", "is_last", "lane", "loads", "mark", "only")
 
     def __init__(
-        self, deliveries: list[Any], lane: Lane | None, loads: list[tuple[Lane, list[Any]]], mark: int, *, is_last: bool
+        self,
+        deliveries: list[Any],
+        lane: Lane | None,
+        loads: list[tuple[Lane, list[Any]]],
+        mark: int,
+        *,
+        only: type | None = None,
+        is_last: bool,
     ) -> None:
         self.deliveries = deliveries
         self.lane = lane
         self.loads = loads
         self.mark = mark
+        self.only = only
         self.is_last = is_last
 
 
@@ -202,13 +214,16 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
         _, deliveries, lane = slices[0]
         return Window(deliveries, lane if lane.rank is not None else None, loads, mark, is_last=is_last)
     slices.sort(key=_slice_rank)
+    only = None
+    if slices and slices[0][0][0] == slices[-1][0][0] < RANK_OWN and all(lane.is_of_one_kind for _, _, lane in slices):
+        only = type(slices[0][1][0])  # they stand in order of their kinds
     joined: list[Any] = []
     for _, events, _ in slices:
         joined += events
     if not in_step:
         joined.sort(key=event_time)
     joined.sort(key=received_time)
-    return Window(joined, None, loads, mark, is_last=is_last)
+    return Window(joined, None, loads, mark, only=only, is_last=is_last)
 
 
 def _slice(events: list[Any], lane: Lane, slices: list[Slice]) -> None:

@@ -116,7 +116,7 @@ class MixedFeed(BaseFeed):
         first_row = lane.rows + 1
         lane.rows += len(events)
         wrapped = _wrap(events, lane)
-        if not getattr(lane.feed, "is_trusted", False):
+        if not lane.is_trusted:
             wrapped, lane.error = check_order(lane.feed.name, first_row, lane.last_ts, wrapped)
         if wrapped:
             lane.accept(wrapped, coincident=False)
