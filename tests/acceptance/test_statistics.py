@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import tradecore as tc
+from tradecore.analytics import performance_analyzer
 from tradecore.brokerage.settings import PerUnitCommission, RateCommission, TickSlippage
 from tradecore.examples.sma_cross import SmaCross
 from tradecore.journal.run_reading import load_run
@@ -176,3 +178,61 @@ async def test_positions_cash_commission_and_drawdown_are_those_worked_by_hand(t
     assert statistics.final_equity == Decimal("1020.95")
     assert statistics.max_drawdown == pytest.approx(38.27)
     assert statistics.max_drawdown_fraction == pytest.approx(38.27 / 1059.22)
+
+
+class Basket(tc.Strategy):
+    """Turns hours and minutes of several stocks round again and again, and writes its own statistics down."""
+
+    def __init__(self, feeds: dict[str, tc.BarColumnsFeed]) -> None:
+        self.feeds, self.count = feeds, 0
+
+    def on_start(self) -> None:
+        for key, feed in self.feeds.items():
+            self.add_event_feed(feed, key)
+
+    def on_bar(self, bar: tc.Bar) -> None:
+        self.count += 1
+        if self.count % 7 == 0 or bar.bar_type.step_ns > 60 * 10**9:
+            held = self.position(bar.bar_type.instrument).quantity
+            self.submit_order(tc.Order.market(bar.bar_type.instrument, -2 * held or 1))
+
+
+def make_walks(hours: int) -> dict[str, tc.BarColumnsFeed]:
+    """Six stocks on minutes and one on hours, whose executions at an open are known an hour later."""
+    feeds = {}
+    for number, (step, count) in enumerate([("1m", 60 * hours)] * 6 + [("1h", hours)]):
+        draw, step_ns = random.Random(number), 60 * 10**9 * (60 if step == "1h" else 1)
+        closes, price = [], 100.0
+        for _ in range(count):
+            price = round(price + draw.choice((-1, 1)) * (1.0 if step == "1h" else 0.05), 2)
+            closes.append(price)
+        ends = [START + step_ns * (i + 1) for i in range(count)]
+        name, opens = f"S{number}.X {step} last", [price - 3 for price in closes]
+        highs, lows = list(map(max, opens, closes)), list(map(min, opens, closes))
+        feeds[name] = tc.BarColumnsFeed(name, ends, opens, highs, lows, closes, [1e6] * count)
+    return feeds
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100, 1_024])
+async def test_the_drawdown_of_many_instruments_does_not_depend_on_batches(
+    batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Marks come a window and an instrument at a time; laid out in small parts or all at once at the end, they fall
+    into the same order.
+    """
+
+    async def measure(batch_size: int, pending: int) -> dict[str, Any]:
+        monkeypatch.setattr(performance_analyzer, "PENDING_MAX", pending)
+        monkeypatch.setattr(performance_analyzer, "PENDING_OF_LEDGER", 1)
+        feeds = make_walks(hours=40)
+        result = await tc.run_backtest(
+            strategies={"basket": Basket(feeds)},
+            instruments=[make_instrument(name.split()[0]) for name in feeds],
+            brokers={"sim": tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000_000)})},
+            batch_size=batch_size,
+        )
+        return result.strategies["basket"].to_dict()
+
+    measured = await measure(batch_size, 64)
+    assert measured == await measure(1_024, 10**6)
+    assert measured["max_drawdown"] > 1

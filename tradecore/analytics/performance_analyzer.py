@@ -8,7 +8,8 @@ Never:    grows with the number of marks or orders: executions become sums, mark
 
 Marks are kept as they came, up to PENDING_MAX of them, and then the older half is laid out: first walked, in time order
 over all ledgers, for the exact drawdown, then thinned into the ledgers' curves. So a call with a thousand marks costs
-as much as a call with one, and the order in which the instruments' calls arrive does not matter.
+as much as a call with one. Instruments' calls may arrive in any order: what is laid out ends where everything has come,
+as `complete` says.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ from tradecore.domain.position import Position
 from tradecore.domain.trading_session import parse_session
 from tradecore.errors import StatisticsError
 
-PENDING_MAX: Final = 2**14
-"""Marks kept as they came before the older half is laid out: about 1.2 MB of ints and floats."""
+PENDING_MAX: Final = 2**12
+"""Marks kept as they came before the older half is laid out: about 0.3 MB of ints and floats, which stay in a cache."""
+
+PENDING_OF_LEDGER: Final = 2**7
+"""The same of each ledger, where that is more together: laying out has its price for each."""
 
 WAITING_MAX: Final = 64
 """Executions and calls of marks that wait before they are taken in."""
@@ -73,6 +77,7 @@ class PerformanceAnalyzer:
         self._by_instrument: dict[str, list[int]] = {}
         self._waiting: list[Any] = []  # executions and marks as they were recorded, in order
         self._waiting_marks = 0
+        self._complete_ns: int | None = None
         self._walked: EquityWalk | None = None  # over everything that is in the curves
         self._ahead: tuple[EquityWalk, list[int]] | None = None  # further, over the first segments of each ledger
 
@@ -150,10 +155,7 @@ class PerformanceAnalyzer:
                 else:
                     number = by_broker.get((third, fourth))
                     ledger = ledgers[number] if number is not None else self._find_ledger(fourth, third)
-                    if len(first) <= PENDING_MAX:
-                        ledger.add_marks(first, second)
-                    else:
-                        self._take_long(ledger, first, second)
+                    ledger.add_marks(first, second)
         finally:
             self._waiting[:0] = waiting[taken:]  # one that was refused is not taken in, those after it still will be
             last_ns = max((ledger.last_ns for ledger in ledgers), default=MIN_NS)
@@ -171,14 +173,11 @@ class PerformanceAnalyzer:
         self._fold_pending()
 
     def _fold_pending(self) -> None:
-        while sum(ledger.point_count for ledger in self._ledgers) > PENDING_MAX:
+        most = max(PENDING_MAX, PENDING_OF_LEDGER * len(self._ledgers))
+        while (count := sum(ledger.point_count for ledger in self._ledgers)) > most:
             self._fold()
-
-    def _take_long(self, ledger: LedgerRecord, times: Sequence[int], prices: Sequence[float]) -> None:
-        """More marks in one call than may wait: part by part, laid out in between."""
-        for start in range(0, len(times), PENDING_MAX):
-            ledger.add_marks(times[start : start + PENDING_MAX], prices[start : start + PENDING_MAX])
-            self._fold_pending()
+            if sum(ledger.point_count for ledger in self._ledgers) == count:
+                return  # the rest is not complete yet
 
     def carry(self, broker: str, source: BrokerSource, position: Position, ts: int, price: float) -> None:
         """Begin a ledger with what is held already (a resumed run), valued at this price at this instant.
@@ -215,6 +214,13 @@ class PerformanceAnalyzer:
         if self._start_ns is None:
             self._ahead = None  # somebody asked before anything happened
             self._settle(ts)
+
+    def complete(self, ts: int) -> None:
+        """All marks and executions up to this instant have come, of all ledgers; until the next call, no more have.
+
+        Who never says so records them in order of time over all ledgers, within PENDING_MAX marks.
+        """
+        self._complete_ns = ts
 
     def settle(self, ts: int) -> None:
         """The run has come to this instant: time elapsed counts up to it, traded or not."""
@@ -289,6 +295,10 @@ class PerformanceAnalyzer:
         self._ahead = None
 
     def _find_cut(self) -> int:
+        cut_ns = self._find_middle()
+        return cut_ns if self._complete_ns is None else min(cut_ns, self._complete_ns)
+
+    def _find_middle(self) -> int:
         counts = [ledger.point_count for ledger in self._ledgers]
         most = max(counts)
         busiest, room = self._ledgers[counts.index(most)], (most + 1) // 2

@@ -386,6 +386,10 @@ class SimulatedBroker:
         self.account.end_window()
         self._refresh_due()
 
+    def find_complete_ns(self, mark: int) -> int:
+        """The instant up to which no execution comes any more once all before the mark has happened."""
+        return min((lane.find_complete_ns(mark) for lane in self._engine.lanes.values()), default=mark - 1)
+
     def finish(self, ts: int) -> None:
         """The run ended at this instant: what waits for a bar takes effect, what is held gets a last mark.
 

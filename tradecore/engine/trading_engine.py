@@ -66,7 +66,8 @@ class TradingEngine:
     """Runs strategies over feeds with brokers. One engine is one run.
 
     events_delivered: so far. failures: of strategies. stopped_by: the strategy that ended the run by `stop_run`.
-    on_begin: called once, before anything is delivered, with the time of the first event (int nanoseconds).
+    on_begin: called once, before anything is delivered, with the time of the first event (int nanoseconds). on_passed:
+    called when all before an instant has happened, with it.
     order_gate: of a live run; None in a backtest.
     """
 
@@ -90,6 +91,7 @@ class TradingEngine:
         self.failures: list[StrategyError] = []
         self.stopped_by: str | None = None
         self.on_begin: Callable[[int], None] | None = None
+        self.on_passed: Callable[[int], None] | None = None
         self.order_gate: OrderGate | None = None
         self._queue = queue
         self._brokers = sorted(brokers, key=lambda broker: broker.name)
@@ -414,6 +416,8 @@ class TradingEngine:
             self._refresh_due()
         for broker in self._brokers:
             broker.end_window(window.mark)
+        if self.on_passed is not None:
+            self.on_passed(window.mark)
 
     def _stretch(self, first: Any, rest: Iterator[Any], only: type | None) -> Any:
         """Deliver until something is due, a command was given or a callback raised; the next event, or None.

@@ -21,7 +21,7 @@ from tradecore.domain.bar import Bar
 from tradecore.domain.event import SIZE_UNKNOWN
 from tradecore.domain.exact import to_exact
 from tradecore.domain.execution import Liquidity
-from tradecore.domain.instant import MIN_NS, SECOND_NS
+from tradecore.domain.instant import DAY_NS, MIN_NS, SECOND_NS
 from tradecore.execution.bar_pairing import BarPairing
 from tradecore.execution.bar_passage import BarPassage
 from tradecore.execution.lane import NEVER, TIME_OF, ZERO, Lane
@@ -140,6 +140,10 @@ class BarLane(Lane):
         self._closes.clear()
         self._scan_due_ns = NEVER
         self._set_due()
+
+    def find_complete_ns(self, mark: int) -> int:
+        """See Lane.find_complete_ns: a bar that ends at the mark or later tells of what happened since its start."""
+        return mark - 1 - (self.step_ns or DAY_NS)
 
     def end_run(self, ts: int) -> None:
         """Bars that never came have opened nothing: what waited for them takes effect."""

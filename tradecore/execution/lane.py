@@ -167,6 +167,10 @@ class Lane:
         self._scanned = 0
         self.due_ns = NEVER
 
+    def find_complete_ns(self, mark: int) -> int:
+        """The instant up to which no execution comes any more once all before the mark has happened."""
+        return mark - 1
+
     def end_run(self, ts: int) -> None:
         """Nothing comes any more: settle what waits for an event."""
 

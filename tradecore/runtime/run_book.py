@@ -20,7 +20,7 @@ from tradecore.brokerage.account_events import AccountEvents
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.domain.account_adjustment import AccountAdjusted
 from tradecore.domain.execution import BrokerSource, Execution
-from tradecore.domain.instant import format_ns
+from tradecore.domain.instant import MIN_NS, format_ns
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order_events import GroupClosing
 from tradecore.domain.order_snapshot import OrderSnapshot
@@ -65,6 +65,7 @@ class RunBook:
         engine.bus.subscribe(OpportunityChanged, self._note_opportunity)
         engine.bus.subscribe(GroupClosing, self._note_closing)
         engine.on_begin = self._begin
+        engine.on_passed = self._pass
 
     def open_strategy(self, name: str, broker: str | None) -> PerformanceAnalyzer:
         """The analyzer of a strategy, with the money of the account that its orders go to."""
@@ -79,6 +80,7 @@ class RunBook:
             start_ns=self._plan.start_ns,
             session=sessions.pop() if len(sessions) == 1 else "24x7",
         )
+        analyzer.complete(MIN_NS)
         self._analyzers[name] = analyzer
         self._brokers[name] = broker
         return analyzer
@@ -115,6 +117,16 @@ class RunBook:
     def _begin(self, ts: int) -> None:
         for analyzer in self._analyzers.values():
             analyzer.begin(ts)
+
+    def _pass(self, mark: int) -> None:
+        """All before the mark has happened, but for what a bar tells later that had begun before."""
+        complete_ns = mark - 1
+        for broker in self._engine.brokers:
+            find = getattr(broker, "find_complete_ns", None)
+            if find is not None:
+                complete_ns = min(complete_ns, find(mark))
+        for analyzer in self._analyzers.values():
+            analyzer.complete(complete_ns)
 
     def _note_failure(self, failure: StrategyError) -> None:
         facts = {"strategy": failure.strategy, "callback": failure.callback, "error": str(failure.__cause__)}
