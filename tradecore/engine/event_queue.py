@@ -48,8 +48,8 @@ class EventQueue:
     """Merges any number of feeds, added before or during the run.
 
     batch_size: events asked of a feed per await; less where feeds are many (WINDOW_MOST). start_ns, end_ns: events
-    outside are never delivered. order_by: "delivery" (received time first) or "event" (the spec's literal order, refused
-    together with delays elsewhere). first_ns: event time of the first event that is no timer's, None until then.
+    outside are never delivered. order_by: "delivery" (received time first) or "event" (the spec's literal order;
+    refused together with delays elsewhere). first_ns: event time of the first event that is no timer's, None before.
     """
 
     def __init__(
