@@ -33,8 +33,8 @@ from tradecore.domain.position import Position
 from tradecore.domain.trading_session import parse_session
 from tradecore.errors import StatisticsError
 
-PENDING_MAX: Final = 2**12
-"""Marks kept as they came before the older half is laid out: about 0.3 MB of ints and floats, which stay in a cache."""
+PENDING_MAX: Final = 2**13
+"""Marks kept as they came before the older half is laid out: about 0.6 MB of ints and floats, which stay in a cache."""
 
 PENDING_OF_LEDGER: Final = 2**7
 """The same of each ledger, where that is more together: laying out has its price for each."""
