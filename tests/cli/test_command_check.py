@@ -68,3 +68,7 @@ def test_a_live_run_lacks_nothing_that_its_venue_can_be_asked_for(tradecore: Tra
     result = tradecore("check", config)
     assert result.exit_code == 0, result.output
     assert "asked of the venue when the run begins" in result.stdout
+    elsewhere = tradecore("check", config, "--set", 'strategies[0].params.bar_type="BTCUSDT.KRAKN 1m last"')
+    assert elsewhere.exit_code == 4
+    assert "nowhere  BTCUSDT.KRAKN 1m last (SmaCross); it trades at KRAKN, and the venues" in elsewhere.stdout
+    assert "next: correct the instrument, or add a venue beside [venues.binance]" in elsewhere.stderr

@@ -85,6 +85,8 @@ def test_the_tables_of_a_backtest_say_nothing_of_live_runs() -> None:
         (["handover.buffer_events=0"], "handover.buffer_events", "1 or more"),
         (["handover.on_broken=explode"], "handover.on_broken", "halt"),
         (["venues.binance.local.speed=0"], "venues.binance.local.speed", "above 0"),
+        (["venues.binance.local.market=synthetc"], "venues.binance.local.market", '"frames:FILE" or "store:URL"'),
+        (["venues.binance.local.market='frames:'"], "venues.binance.local.market", '"frames:FILE" or "store:URL"'),
         (["venues.binance.connection.open_timeout_s=-1"], "venues.binance.connection.open_timeout_s", "above 0"),
     ],
 )

@@ -39,7 +39,8 @@ def check(config: Path, overrides: tuple[str, ...], start_ns: int | None, end_ns
     coverages = run_async(lambda: _find_coverage(loaded))
     is_live = loaded.run.mode == "live"
     # What the store of a live run lacks is asked of the venue, in phase B.
-    missing = [] if is_live else [coverage for coverage in coverages if coverage.verdict == "missing"]
+    lacks = ("nowhere",) if is_live else ("missing",)
+    missing = [coverage for coverage in coverages if coverage.verdict in lacks]
     code = EXIT_DATA if missing else 0
     if as_json:
         described = [_describe(coverage) for coverage in coverages]
@@ -49,7 +50,10 @@ def check(config: Path, overrides: tuple[str, ...], start_ns: int | None, end_ns
     click.echo(f"{config}: no mistakes")
     for coverage in coverages:
         click.echo(_format(coverage))
-    if missing:
+    if missing and is_live:
+        known = ", ".join(f"[venues.{name}]" for name in loaded.venues)
+        click.echo(f"next: correct the instrument, or add a venue beside {known}", err=True)
+    elif missing:
         url = loaded.storage.url
         click.echo(f"next: tradecore data import FILE --config {config}, or correct [storage] url ({url})", err=True)
     else:

@@ -18,6 +18,7 @@ from tradecore.runtime.toml_places import KeyPath
 Good = dict[KeyPath, Any]
 
 LIVE_TABLES: Final = ("venues", "handover", "recording")
+MARKET_SOURCES: Final = ("frames:", "store:")
 LIVE_RUN_KEYS: Final = ("warmup", "duration", "clock")
 
 
@@ -103,6 +104,7 @@ def _check_venues(good: Good, tables: Mapping[str, Any], log: MistakeLog) -> Non
             continue
         check_name(str(path[1]), path, log)
         _check_urls(path, value, log)
+        _check_local(path, value, log)
         suffix = value.id_suffix
         if suffix in first_of:
             log.add(
@@ -133,6 +135,22 @@ def _check_urls(path: KeyPath, venue: VenueSettings, log: MistakeLog) -> None:
                 met=f'"{url}"',
                 expected=f"a url that begins with {' or '.join(schemes)}",
             )
+
+
+def _check_local(path: KeyPath, venue: VenueSettings, log: MistakeLog) -> None:
+    """A market that no local venue can be given."""
+    if venue.local is None:
+        return
+    market = venue.local.market
+    if market != "synthetic" and not (market.startswith(MARKET_SOURCES) and market.partition(":")[2]):
+        log.add(
+            OUT_OF_RANGE,
+            (*path, "local", "market"),
+            "not a market that a local venue can have",
+            help_='write market = "synthetic"',
+            met=f'"{market}"',
+            expected='"synthetic", "frames:FILE" or "store:URL"',
+        )
 
 
 def _is_venue(path: KeyPath) -> bool:

@@ -20,7 +20,7 @@ from tradecore.runtime.run_config import RunConfig
 from tradecore.storage.bundled.bundled_data import load_bundled_bars
 from tradecore.storage.market_data_storage import MarketDataStorage, Series, SeriesInfo
 
-Verdict = Literal["covered", "partly", "missing"]
+Verdict = Literal["covered", "partly", "missing", "nowhere"]
 
 SLACK_NS = 4 * DAY_NS
 """A market that is closed over a long weekend begins that much late, without anything being missing."""
@@ -30,7 +30,8 @@ class Coverage(msgspec.Struct, frozen=True):
     """What there is of one wanted series, or of any series of one wanted instrument.
 
     wanted: the name as the param has it; strategy: whose. found: series that fit. verdict: "covered", "partly" (it
-    begins later or ends earlier than the run, by more than a long weekend) or "missing" (nothing within the run).
+    begins later or ends earlier than the run, by more than a long weekend), "missing" (nothing within the run) or
+    "nowhere" (none of a live run's venues has such instruments).
     """
 
     strategy: str
@@ -50,8 +51,21 @@ async def find_coverage(config: RunConfig, storage: MarketDataStorage | None) ->
     for strategy in config.strategies:
         for wanted in dict.fromkeys(_find_names(strategy.params)):
             fitting = [info for series, info in sorted(infos.items()) if wanted in (series.key, series.instrument)]
-            coverages.append(_judge(config, strategy.name, wanted, fitting))
+            note = _find_venue_missing(config, wanted)
+            if note is not None:
+                coverages.append(Coverage(strategy.name, str(wanted), tuple(fitting), "nowhere", note))
+            else:
+                coverages.append(_judge(config, strategy.name, wanted, fitting))
     return coverages
+
+
+def _find_venue_missing(config: RunConfig, wanted: BarType | str) -> str | None:
+    """Why no venue of a live run can have it, None where one may."""
+    suffix = (wanted if isinstance(wanted, str) else wanted.instrument).rpartition(".")[2]
+    known = sorted(venue.id_suffix for venue in config.venues.values())
+    if config.run.mode != "live" or suffix in known:
+        return None
+    return f"it trades at {suffix}, and the venues of this run have instruments of {', '.join(known)}"
 
 
 def _list_bundled(config: RunConfig) -> Iterator[SeriesInfo]:
