@@ -380,7 +380,10 @@ class SimulatedBroker:
 
     def end_window(self, mark: int) -> None:
         """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
-        self.value(mark - 1)
+        if self._book.ledgers:
+            self.value(mark - 1)
+        else:
+            self.advance(mark - 1)
         self._money.end_window(self._book.ledgers.values(), mark - 1)
         self._engine.end_window()
         self.account.end_window()
@@ -388,7 +391,7 @@ class SimulatedBroker:
 
     def find_complete_ns(self, mark: int) -> int:
         """The instant up to which no execution comes any more once all before the mark has happened."""
-        return min((lane.find_complete_ns(mark) for lane in self._engine.lanes.values()), default=mark - 1)
+        return mark - 1 - self._engine.lag_ns
 
     def finish(self, ts: int) -> None:
         """The run ended at this instant: what waits for a bar takes effect, what is held gets a last mark.

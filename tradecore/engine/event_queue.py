@@ -29,10 +29,10 @@ from tradecore.feeds.merge import (
 from tradecore.feeds.order_check import check_order
 from tradecore.feeds.own_event import stamp_own_event
 
-WINDOW_MOST: Final = 16_384
+WINDOW_MOST: Final = 8_192
 """Events that the windows of many feeds hold together: what a processor's cache still has when they are delivered."""
 
-LEAST_BATCH: Final = 128
+LEAST_BATCH: Final = 64
 """Events asked of a feed per await, however many feeds there are: each await has its price."""
 
 
@@ -180,9 +180,18 @@ class EventQueue:
     async def next_window(self) -> Window | None:
         """The next stretch of deliveries; None when every feed has finished and every timer has ended."""
         while True:
+            limit, has_no_delays = self._limit, self._delays is None
+            end_ns = MAX_NS if self._end_ns is None else self._end_ns
             for lane in self._lanes:
-                if not lane.finished and lane.remaining < (lane.read_ahead or self._limit):
-                    await self._refill(lane)
+                if not lane.finished and len(lane.held) - lane.taken < (lane.read_ahead or limit):
+                    if lane.error is not None:
+                        raise lane.error
+                    events = await lane.feed.next_batch(limit)
+                    if lane.is_of_one_kind and has_no_delays and events and lane.time_of(events[-1]) <= end_ns:
+                        lane.rows += len(events)
+                        lane.accept(events, coincident=getattr(lane.feed, "is_coincident", False))
+                    else:
+                        await self._take_in(lane, events)
             if self.first_ns is None:
                 self._begin()
             mark = self._mark()
@@ -221,6 +230,9 @@ class EventQueue:
 
     def _last_window(self) -> Window | None:
         """What is left when all historical feeds have finished: to `end`, else to the last event that is no timer's."""
+        for lane in self._lanes:
+            if lane.is_coincident and lane.last_ts is not None:
+                self._last_delivery = max(lane.last_ts, self._last_delivery or lane.last_ts)
         self._lanes = [lane for lane in self._lanes if not lane.is_exhausted]
         if self._end_ns is not None:
             mark = self._end_ns + 1
@@ -242,10 +254,11 @@ class EventQueue:
 
     def _note(self, window: Window) -> None:
         for lane, events in window.loads:
-            if lane.rank is None or lane.rank[0] != RANK_TIME:
-                last = events[-1].ts_received if lane.is_coincident else max(map(received_time, events))
-                if self._last_delivery is None or last > self._last_delivery:
-                    self._last_delivery = last
+            if lane.is_coincident:  # its last event is as late as its received time; timers' do not count
+                continue
+            last = max(map(received_time, events))
+            if self._last_delivery is None or last > self._last_delivery:
+                self._last_delivery = last
 
     # ----------------------------------------------------------------------------------------------------- fetching
 
@@ -264,11 +277,14 @@ class EventQueue:
         return mark
 
     async def _refill(self, lane: Lane) -> None:
-        """Fetch one batch into a lane; a finished feed is closed. Raises what the feed raised, or FeedOutOfOrder."""
+        """Fetch one batch into a lane. Raises what the feed raised, or FeedOutOfOrder."""
         if lane.error is not None:
             raise lane.error
+        await self._take_in(lane, await lane.feed.next_batch(self._limit))
+
+    async def _take_in(self, lane: Lane, events: list[Any]) -> None:
+        """Put a batch into its lane, checked and delayed as it has to be; a feed that gave none is finished."""
         feed = lane.feed
-        events = await feed.next_batch(self._limit)
         if not events:
             lane.finished = True
             await feed.close()

@@ -48,8 +48,8 @@ class BarLane(Lane):
 
     __slots__ = (
         "_closes", "_end_before", "_lateness_ns", "_may_be_alone", "_participation", "_passage", "_postponed",
-        "_scan_due_ns", "asks", "grace_ns", "has_one_price", "last_ask", "late_bars", "matched_on", "pairing", "reach",
-        "shift_buy", "shift_sell", "step_ns",
+        "_scan_due_ns", "asks", "grace_ns", "has_one_price", "lag_ns", "last_ask", "late_bars", "matched_on", "pairing",
+        "reach", "shift_buy", "shift_sell", "step_ns",
     )  # fmt: skip
 
     spans_time = True
@@ -61,6 +61,7 @@ class BarLane(Lane):
         super().__init__(*parts)
         self.matched_on = "bar" if pairing is None else "bar_bid_ask"
         self.step_ns = step_ns
+        self.lag_ns = step_ns or DAY_NS  # bars of ticks have no length
         self.pairing = pairing
         self.shift_buy, self.shift_sell = shift_buy, shift_sell
         self.has_one_price = pairing is None and not (shift_buy or shift_sell)
@@ -140,10 +141,6 @@ class BarLane(Lane):
         self._closes.clear()
         self._scan_due_ns = NEVER
         self._set_due()
-
-    def find_complete_ns(self, mark: int) -> int:
-        """See Lane.find_complete_ns: a bar that ends at the mark or later tells of what happened since its start."""
-        return mark - 1 - (self.step_ns or DAY_NS)
 
     def end_run(self, ts: int) -> None:
         """Bars that never came have opened nothing: what waited for them takes effect."""

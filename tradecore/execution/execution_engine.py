@@ -86,11 +86,12 @@ class ExecutionListener(Protocol):
 
 
 class ExecutionEngine:
-    """Matches orders. broker, source: written onto every Execution. lanes: by instrument id."""
+    """Matches orders. broker, source: written onto every Execution. lanes: by instrument id. lag_ns: most of any."""
 
     def __init__(self, broker: str, source: BrokerSource, rules: MatchRules, listener: ExecutionListener) -> None:
         self.rules = rules
         self.lanes: dict[str, Lane] = {}
+        self.lag_ns = 0
         self.due_ns = NEVER
         self._broker, self._source = broker, source
         self._listener = listener
@@ -154,6 +155,7 @@ class ExecutionEngine:
     def _place_lane(self, lane: Lane, charge: Charge) -> None:
         instrument = lane.instrument
         self.lanes[instrument.id] = lane
+        self.lag_ns = max(self.lag_ns, lane.lag_ns)
         self._terms[instrument.id] = (lane, charge, instrument.currency)
         self._sort_lanes()
         if len(self.lanes) == 1 and self._expiries.due_ns == NEVER:

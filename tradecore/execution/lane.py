@@ -72,6 +72,8 @@ class Lane:
     matched_on = ""
     spans_time = False
     """Whether an event tells of a stretch of time, so that what happened inside it is known only at its end."""
+    lag_ns = 0
+    """How long before an event executions may have happened that only it tells of."""
     has_one_price = False
     """Whether a long and a short holding are valued at the same price."""
 
@@ -166,10 +168,6 @@ class Lane:
         self._times = None
         self._scanned = 0
         self.due_ns = NEVER
-
-    def find_complete_ns(self, mark: int) -> int:
-        """The instant up to which no execution comes any more once all before the mark has happened."""
-        return mark - 1
 
     def end_run(self, ts: int) -> None:
         """Nothing comes any more: settle what waits for an event."""

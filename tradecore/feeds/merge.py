@@ -154,10 +154,11 @@ class Lane:
             self.held, self.taken = [], 0
             return held[taken:] if taken else held
         cut = bisect_left(held, mark, taken, key=self.time_of)
-        events = held[taken:cut]
-        # Little is left most often: what was taken shall be gone, memory and all, once it is delivered.
-        self.held, self.taken = (held[cut:], 0) if 2 * cut > len(held) else (held, cut)
-        return events
+        if 2 * cut > len(held):  # little is left, most often: what is taken shall be gone once it is delivered
+            self.held, self.taken = held[cut:], 0
+        else:
+            self.taken = cut
+        return held[taken:cut]
 
 
 class Window:
@@ -211,7 +212,10 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
             lane.carried, due = due[cut:], due[:cut]
             in_step = False
         if due:
-            _slice(due, lane, slices)
+            if lane.rank is not None:
+                slices.append((lane.rank, due, lane))
+            else:
+                _slice(due, lane, slices)
     if len(slices) == 1:
         _, deliveries, lane = slices[0]
         return Window(deliveries, lane if lane.rank is not None else None, loads, mark, is_last=is_last)
@@ -229,10 +233,7 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
 
 
 def _slice(events: list[Any], lane: Lane, slices: list[Slice]) -> None:
-    """A lane of one series is one slice; mixed ones are parted by rank, each part in its own order."""
-    if lane.rank is not None:
-        slices.append((lane.rank, events, lane))
-        return
+    """Events of mixed series are parted by rank, each part in its own order; a lane of one series is one slice."""
     parts: dict[Rank, list[Any]] = {}
     for envelope in events:
         part = parts.get(envelope.rank)
