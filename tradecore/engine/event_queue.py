@@ -232,7 +232,7 @@ class EventQueue:
         """What is left when all historical feeds have finished: to `end`, else to the last event that is no timer's."""
         for lane in self._lanes:
             if lane.is_coincident and lane.last_ts is not None:
-                self._last_delivery = max(lane.last_ts, self._last_delivery or lane.last_ts)
+                self._last_delivery = max(lane.last_ts, -MAX_NS if self._last_delivery is None else self._last_delivery)
         self._lanes = [lane for lane in self._lanes if not lane.is_exhausted]
         if self._end_ns is not None:
             mark = self._end_ns + 1
@@ -254,7 +254,7 @@ class EventQueue:
 
     def _note(self, window: Window) -> None:
         for lane, events in window.loads:
-            if lane.is_coincident:  # its last event is as late as its received time; timers' do not count
+            if lane.is_coincident:  # `_last_window` reads it off the lane; timers do not count
                 continue
             last = max(map(received_time, events))
             if self._last_delivery is None or last > self._last_delivery:
