@@ -174,10 +174,8 @@ class PerformanceAnalyzer:
 
     def _fold_pending(self) -> None:
         most = max(PENDING_MAX, PENDING_OF_LEDGER * len(self._ledgers))
-        while (count := sum(ledger.point_count for ledger in self._ledgers)) > most:
-            self._fold()
-            if sum(ledger.point_count for ledger in self._ledgers) == count:
-                return  # the rest is not complete yet
+        while sum(ledger.point_count for ledger in self._ledgers) > most and self._fold():
+            pass
 
     def carry(self, broker: str, source: BrokerSource, position: Position, ts: int, price: float) -> None:
         """Begin a ledger with what is held already (a resumed run), valued at this price at this instant.
@@ -278,8 +276,9 @@ class PerformanceAnalyzer:
             "while something is held; name the broker where there are several, and carry() what a resumed run holds"
         )
 
-    def _fold(self) -> None:
+    def _fold(self) -> bool:
         # Lay out the older half, everything up to one instant over all ledgers, so that later marks come after it.
+        # False where nothing of it is complete yet.
         cut_ns = self._find_cut()
         parts: list[list[MarkedSpan]] = []
         for ledger in self._ledgers:
@@ -288,11 +287,14 @@ class PerformanceAnalyzer:
             parts.append(spans)
             ledger.curve.extend(spans)
             ledger.fold(taken)
+        if not any(parts):
+            return False
         if self._walked is None:
             self._walked = EquityWalk(self._make_tracker())
         self._walked.walk(parts)
         fit_curves([ledger.curve for ledger in self._ledgers])
         self._ahead = None
+        return True
 
     def _find_cut(self) -> int:
         cut_ns = self._find_middle()

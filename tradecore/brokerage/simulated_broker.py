@@ -372,6 +372,8 @@ class SimulatedBroker:
     def value(self, ts: int) -> None:
         """Record marks up to and including this instant; at the same instant an execution may still follow."""
         self.advance(ts)
+        if not self._book.ledgers:
+            return
         for lane in self._engine.lanes.values():
             lane.take_until(ts)
         for ledger in self._book.ledgers.values():
@@ -380,10 +382,7 @@ class SimulatedBroker:
 
     def end_window(self, mark: int) -> None:
         """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
-        if self._book.ledgers:
-            self.value(mark - 1)
-        else:
-            self.advance(mark - 1)
+        self.value(mark - 1)
         self._money.end_window(self._book.ledgers.values(), mark - 1)
         self._engine.end_window()
         self.account.end_window()

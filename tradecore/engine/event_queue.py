@@ -180,18 +180,9 @@ class EventQueue:
     async def next_window(self) -> Window | None:
         """The next stretch of deliveries; None when every feed has finished and every timer has ended."""
         while True:
-            limit, has_no_delays = self._limit, self._delays is None
-            end_ns = MAX_NS if self._end_ns is None else self._end_ns
             for lane in self._lanes:
-                if not lane.finished and len(lane.held) - lane.taken < (lane.read_ahead or limit):
-                    if lane.error is not None:
-                        raise lane.error
-                    events = await lane.feed.next_batch(limit)
-                    if lane.is_of_one_kind and has_no_delays and events and lane.time_of(events[-1]) <= end_ns:
-                        lane.rows += len(events)
-                        lane.accept(events, coincident=getattr(lane.feed, "is_coincident", False))
-                    else:
-                        await self._take_in(lane, events)
+                if not lane.finished and lane.remaining < (lane.read_ahead or self._limit):
+                    await self._refill(lane)
             if self.first_ns is None:
                 self._begin()
             mark = self._mark()
@@ -277,14 +268,11 @@ class EventQueue:
         return mark
 
     async def _refill(self, lane: Lane) -> None:
-        """Fetch one batch into a lane. Raises what the feed raised, or FeedOutOfOrder."""
+        """Fetch one batch into a lane; a finished feed is closed. Raises what the feed raised, or FeedOutOfOrder."""
         if lane.error is not None:
             raise lane.error
-        await self._take_in(lane, await lane.feed.next_batch(self._limit))
-
-    async def _take_in(self, lane: Lane, events: list[Any]) -> None:
-        """Put a batch into its lane, checked and delayed as it has to be; a feed that gave none is finished."""
         feed = lane.feed
+        events = await feed.next_batch(self._limit)
         if not events:
             lane.finished = True
             await feed.close()

@@ -465,21 +465,14 @@ class TradingEngine:
     def _stretch_pair(self, first: Any, rest: Iterator[Any], steps: Sequence[Any]) -> Any:
         """The same for one feed with the usual subscription: its history, which cannot raise, and one callback."""
         timeline, given, due = self.timeline, self._given, self._due
+        has_due = due != NEVER
         keep, call, _ = steps
         event = first
         self._is_plain = True
         try:
-            if due == NEVER:
-                for event in chain((first,), rest):
-                    timeline.now = event.ts_received
-                    keep(event)
-                    call(event)
-                    if given:
-                        return next(rest, None)
-                return None
             for event in chain((first,), rest):
                 ts = event.ts_received
-                if ts >= due:
+                if has_due and ts >= due:
                     return event
                 timeline.now = ts
                 keep(event)

@@ -47,7 +47,7 @@ def to_floats(feed: str, name: str, values: Any, *, least: float | None = None) 
             )
         column = values.astype("float64", copy=False)
         # The smallest of numbers among which one is NaN is NaN in numpy, so two numbers tell of all.
-        low, high = (float(column.min()), float(column.max())) if len(column) else (0.0, 0.0)
+        low, high = find_range(column)
         if isfinite(low) and isfinite(high) and (least is None or low >= least):
             return column
         _raise_first_bad(feed, name, column.tolist(), least)
@@ -86,10 +86,12 @@ def check_ascending(feed: str, times: Any) -> None:
     raise FeedOutOfOrder(feed, row + 1, before, met, shown=(format_ns(before), format_ns(met)))
 
 
-def find_range(column: Any) -> tuple[int, int]:
-    """Smallest and largest of a column that is not empty."""
+def find_range(column: Any) -> tuple[Any, Any]:
+    """Smallest and largest of a column, 0 and 0 of an empty one."""
+    if not len(column):
+        return 0, 0
     if hasattr(column, "dtype"):
-        return int(column.min()), int(column.max())
+        return column.min(), column.max()
     return min(column), max(column)
 
 

@@ -166,13 +166,12 @@ class TradeColumnsFeed(ColumnsFeed):
         super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
 
     def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
-        columns, part = self._columns, slice(first, stop)
         aggressors: Any = repeat(Aggressor.UNKNOWN)
-        if "aggressor" in columns:
-            aggressors = map(_AGGRESSORS.__getitem__, columns["aggressor"][part].tolist())
-        head = (repeat(self.instrument), times, received, columns["price"][part].tolist())
-        if "size" in columns:
-            return list(map(TradeTick, *head, columns["size"][part].tolist(), aggressors))
+        if "aggressor" in self._columns:
+            aggressors = map(_AGGRESSORS.__getitem__, self._slice("aggressor", first, stop))
+        head = (repeat(self.instrument), times, received, self._slice("price", first, stop))
+        if "size" in self._columns:
+            return list(map(TradeTick, *head, self._slice("size", first, stop), aggressors))
         return list(map(TradeTick, *head, repeat(0.0), aggressors, repeat(None), repeat(SIZE_UNKNOWN)))
 
 
@@ -232,7 +231,7 @@ _AGGRESSORS = tuple(Aggressor)  # in the order of their values 0, 1, 2
 def _to_aggressors(feed: str, values: Any) -> Any:
     plain = values if hasattr(values, "dtype") else [v.value if isinstance(v, Aggressor) else v for v in values]
     codes = to_times(feed, "aggressor", plain)
-    low, high = find_range(codes) if len(codes) else (0, 0)
+    low, high = find_range(codes)
     if low < 0 or high >= len(_AGGRESSORS):
         row = next(i for i, code in enumerate(codes, 1) if not 0 <= code < len(_AGGRESSORS))
         raise InvalidEvent(

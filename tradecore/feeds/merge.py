@@ -84,14 +84,14 @@ class Lane:
     series: key of its one series (then `rank` is that of all its events), or None for a feed of mixed or own events,
     which arrive in envelopes. held: not yet taken, in venue order. carried: taken (the brokers have them), due later
     than the last mark because they were delayed. is_trusted: the feed's events are known to be in order and of its
-    series; is_of_one_kind: and they need no envelopes. by_arrival: the feed says that its events are live or recorded,
+    series. by_arrival: the feed says that its events are live or recorded,
     hence in order of arrival, brokers' events included (DESIGN 4). time_of: that time of an event, else its event time.
     last_ts: this time of the newest event that was fetched. read_ahead: events at hand with which nothing more is
     fetched, where the feed asks for that; else a batch.
     """
 
     __slots__ = (
-        "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident", "is_of_one_kind",
+        "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident",
         "is_trusted", "last_ts", "number", "rank", "read_ahead", "rows", "series", "taken", "time_of",
     )  # fmt: skip
 
@@ -110,7 +110,6 @@ class Lane:
         self.drop_until: int | None = None
         self.is_coincident = True
         self.is_trusted = bool(getattr(feed, "is_trusted", False))
-        self.is_of_one_kind = self.is_trusted and rank is not None
         self.by_arrival = bool(getattr(feed, "by_arrival", False))
         self.time_of: Callable[[Any], int] = received_time if self.by_arrival else event_time
         self.read_ahead: int | None = getattr(feed, "read_ahead", None)
@@ -221,7 +220,11 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
         return Window(deliveries, lane if lane.rank is not None else None, loads, mark, is_last=is_last)
     slices.sort(key=_slice_rank)
     only = None
-    if slices and slices[0][0][0] == slices[-1][0][0] < RANK_OWN and all(lane.is_of_one_kind for _, _, lane in slices):
+    if (
+        slices
+        and slices[0][0][0] == slices[-1][0][0] < RANK_OWN
+        and all(lane.is_trusted and lane.rank is not None for _, _, lane in slices)
+    ):
         only = type(slices[0][1][0])  # they stand in order of their kinds
     joined: list[Any] = []
     for _, events, _ in slices:
@@ -233,7 +236,7 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
 
 
 def _slice(events: list[Any], lane: Lane, slices: list[Slice]) -> None:
-    """Events of mixed series are parted by rank, each part in its own order; a lane of one series is one slice."""
+    """Events of mixed series are parted by rank, each part in its own order."""
     parts: dict[Rank, list[Any]] = {}
     for envelope in events:
         part = parts.get(envelope.rank)
