@@ -2,25 +2,57 @@
 
 Receives: float prices and sizes; Decimal quantities.
 Gives:    Decimal(repr(x)): the number that the float shows, bit for bit what was stored.    DESIGN 4.
+
+Between float and Decimal lies text, both ways: a microsecond, and far more code than a processor keeps at hand between
+two orders. So a Decimal that was made here is known again by its identity; even its hash would cost as much.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import lru_cache
+from typing import Final
+
+KEPT_MOST: Final = 16_384
+"""Prices and sizes that are remembered; then it begins anew."""
+
+_EXACT: Final[dict[float, Decimal]] = {}
+_WHOLE: Final = {number: Decimal(number) for number in range(1, 1_025)}
+# By the id of a Decimal that stands beside its float, and therefore lives as long as its entry.
+_WHOLE_FLOATS: Final = {id(exact): (exact, float(number)) for number, exact in _WHOLE.items()}
+_FLOATS: Final = dict(_WHOLE_FLOATS)
 
 
-@lru_cache(maxsize=16_384)
 def to_exact(price: float) -> Decimal:
     """Decimal of a market price or size, as its shortest repr.
 
     >>> to_exact(0.1)
     Decimal('0.1')
     """
-    return Decimal(repr(price))
+    exact = _EXACT.get(price)
+    if exact is None:
+        if len(_EXACT) >= KEPT_MOST:
+            _EXACT.clear()
+            _FLOATS.clear()
+            _FLOATS.update(_WHOLE_FLOATS)
+        exact = _EXACT[price] = Decimal(repr(price or 0.0))  # -0.0 is 0.0, whichever of them came first
+        _FLOATS[id(exact)] = (exact, float(price))
+    return exact
 
 
-@lru_cache(maxsize=16_384)
-def to_float(quantity: Decimal) -> float:
-    """Float of a quantity or a price, for comparing only."""
-    return float(quantity)
+def to_float(exact: Decimal) -> float:
+    """Float of a quantity or a price, for comparing only.
+
+    >>> to_float(Decimal("0.10"))
+    0.1
+    """
+    known = _FLOATS.get(id(exact))
+    return float(exact) if known is None else known[1]
+
+
+def to_whole(number: int) -> Decimal:
+    """Decimal of a whole number above 0.
+
+    >>> to_whole(2)
+    Decimal('2')
+    """
+    return _WHOLE.get(number) or Decimal(number)

@@ -8,7 +8,6 @@ Never:    rounds market prices: those are floats and need not lie on the increme
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -26,10 +25,17 @@ Number = Decimal | int | str | float
 
 SESSIONS: Final = ("24x7", "fx")
 
+CHECKED_MOST: Final = 4_096
+"""Instrument ids that are remembered as checked."""
 
-@lru_cache(maxsize=4_096)
+_CHECKED: Final[dict[str, str]] = {}
+
+
 def check_instrument_id(instrument: str) -> str:
     """The id itself, if it reads SYMBOL.VENUE; the venue stands after the last dot. Raises: InvalidName."""
+    checked = _CHECKED.get(instrument)
+    if checked is not None:
+        return checked
     if not isinstance(instrument, str):
         raise refuse_instrument_id(instrument)
     symbol, dot, venue = instrument.rpartition(".")
@@ -37,6 +43,9 @@ def check_instrument_id(instrument: str) -> str:
         raise InvalidName(
             f"instrument id {instrument!r} cannot be read; expected SYMBOL.VENUE without spaces, for example IBM.NYSE"
         )
+    if len(_CHECKED) >= CHECKED_MOST:
+        _CHECKED.clear()
+    _CHECKED[instrument] = instrument
     return instrument
 
 

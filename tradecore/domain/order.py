@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
+from tradecore.domain.exact import to_whole
 from tradecore.domain.instrument import (
     Instrument,
     Number,
@@ -130,7 +131,7 @@ class Order:
         """What every order has. The factories of plain orders come here at once: words cost more than the rest."""
         if type(quantity) is int:
             is_buy = quantity > 0
-            amount = Decimal(quantity if is_buy else -quantity)
+            amount = to_whole(quantity if is_buy else -quantity)
         else:
             amount = to_decimal(quantity, "quantity")
             is_buy = amount > _ZERO

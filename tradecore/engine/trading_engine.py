@@ -558,9 +558,11 @@ class TradingEngine:
 
     async def _rounds(self, ts: int) -> None:
         """Carry out the commands of this instant and deliver what they bring about, until nothing is left."""
-        for _ in range(ROUNDS_LIMIT):
-            if not self._given:
-                return
+        rounds = 0
+        while self._given:
+            if rounds == ROUNDS_LIMIT:
+                raise self._refuse_rounds(ts)
+            rounds += 1
             given = self._given[:]
             self._given.clear()
             if len(given) > 1 and len(self._strategies) > 1:
@@ -578,7 +580,9 @@ class TradingEngine:
                     await self._strategy_raised(command.strategy, command.label, error)
             if (left := self._serve_brokers(ts)) is not None:
                 await left
-        raise TurnLimitExceeded(
+
+    def _refuse_rounds(self, ts: int) -> TurnLimitExceeded:
+        return TurnLimitExceeded(
             f"{ROUNDS_LIMIT} rounds of orders and reports at one instant ({ts}); a strategy that answers each report "
             f"with another order never lets time pass. Waiting: {', '.join(sorted({c.label for c in self._given}))}"
         )

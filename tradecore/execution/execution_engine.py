@@ -350,9 +350,9 @@ class ExecutionEngine:
         commission = charge(order, quantity, price, liquidity)
         if order.book(quantity, price):
             lane.remove(order)
-        order_id = order.order_id
+        order_id, number = order.order_id, order.executions
         execution = Execution(
-            f"{order_id}.{order.executions}", order_id, order.strategy, self._broker, self._source, instrument,
+            order_id + ".1" if number == 1 else f"{order_id}.{number}", order_id, order.strategy, self._broker, self._source, instrument,
             order.side, quantity, price, commission, currency, liquidity, lane.matched_on, ts_event, slippage,
         )  # fmt: skip
         listener.on_execution(order, execution)

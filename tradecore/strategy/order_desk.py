@@ -50,6 +50,7 @@ class OrderDesk:
         currency: str,
     ) -> None:
         self.name = name
+        self._prefix = f"{name}-"
         self.brokers = brokers
         self.order_count = 0
         self.repeated_executions = 0
@@ -76,8 +77,7 @@ class OrderDesk:
         """Check, number and give an order to its broker at the end of the turn."""
         broker = self.check_order(order, broker_name)
         self.order_count = count = self.order_count + 1
-        name = self.name
-        order_id = f"{name}-{count}"
+        name, order_id = self.name, self._prefix + str(count)  # as in make_id
         order.mark_submitted(order_id, name, broker.name, self._timeline.now)
         self._orders[order_id] = order
         self._engine.note_order(name, "submit_order", broker.submit_order, order)
@@ -259,8 +259,8 @@ class OrderDesk:
 
     def make_id(self) -> str:
         """The next order id."""
-        self.order_count += 1
-        return f"{self.name}-{self.order_count}"
+        self.order_count = count = self.order_count + 1
+        return self._prefix + str(count)
 
     def knows(self, order: Order) -> bool:
         """Whether an order is open, as far as reported."""
