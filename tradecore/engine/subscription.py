@@ -84,6 +84,7 @@ class Subscriptions:
         self._by_series: dict[tuple[type, Any], Route] = {}
         self._lanes: dict[tuple[type, Any], Lane] = {}
         self.has_async = False
+        self.has_more = False  # whether any route had more than its two first calls
         self.adjusters: list[Handler] = []
         """Called with every AccountAdjustment, whoever brought the feed: indicators follow a split."""
 
@@ -167,3 +168,4 @@ class Subscriptions:
             handlers = [*self.adjusters, *handlers]
         route.set(handlers)
         self.has_async = self.has_async or any(handler.is_async for handler in handlers)
+        self.has_more = self.has_more or route.steps[2] is not None

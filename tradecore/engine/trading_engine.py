@@ -6,7 +6,7 @@ Never:    is called by a broker, reads a clock, runs a callback beside another o
           Spec: 3.1, 4.2; DESIGN 4, 6.
 
 Between two instants at which a broker has anything to do, a turn is nothing but callbacks: that stretch is a plain
-loop (`_stretch`). At every other instant `_run_window` serves the brokers and completes the turn.
+loop (delivery.py). At every other instant `_run_window` serves the brokers and completes the turn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from operator import attrgetter, length_hint
 from typing import Any, Final
 
@@ -29,16 +28,16 @@ from tradecore.domain.order import Order
 from tradecore.domain.phase import Phase, PhaseChanged
 from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
 from tradecore.engine.command import Command
+from tradecore.engine.delivery import Delivery
 from tradecore.engine.engine_settings import EngineSettings
 from tradecore.engine.event_queue import EventQueue
 from tradecore.engine.late_deliveries import Keyed, LateDeliveries
 from tradecore.engine.message_bus import MessageBus
 from tradecore.engine.pace import Pace
 from tradecore.engine.participant import NEVER, BrokerParticipant, Progress, Report
-from tradecore.engine.raised import Raised, find_raised
 from tradecore.engine.source_register import MARKET_CLASSES, SourceRegister
 from tradecore.engine.strategy_participant import OrderGate, StrategyParticipant
-from tradecore.engine.subscription import Call, Handler, Route, Subscription, Subscriptions
+from tradecore.engine.subscription import Handler, Subscription, Subscriptions
 from tradecore.engine.timeline import Timeline
 from tradecore.engine.user_frames import find_place, find_report_callback
 from tradecore.errors import (
@@ -99,19 +98,18 @@ class TradingEngine:
         self._strategies: dict[str, StrategyParticipant] = {}
         self._subscriptions = Subscriptions()
         self._progress = progress
-        self._given: list[Command] = []
+        self._given: list[Command] = []  # always this very list
+        self._delivery = Delivery(timeline, self._given, self._subscriptions)
         self._due = NEVER
         self._mark = 0
         self._late_deliveries = LateDeliveries(self._subscriptions)
         self._late = self._late_deliveries.heap
-        self._raised: Raised | None = None
         self._attached: dict[int, tuple[Any, Lane]] = {}  # by the feed's id, which it keeps as long as it is kept
         self._task: object | None = None
         self._wake: Callable[[], None] | None = None
         self._stopping = False
         self._is_finishing = False
         self._is_started = False
-        self._is_plain = False
 
     # ------------------------------------------------------------------------------------------ before and during
 
@@ -143,7 +141,7 @@ class TradingEngine:
     def check_in_turn(self, label: str) -> None:
         """Raises EngineStateError unless one of the engine's callbacks is running, in its own task."""
         # Inside a plain stretch no other task can run, so only the rest needs to ask who is calling.
-        if not self._is_plain and (self._task is None or asyncio.current_task() is not self._task):
+        if not self._delivery.is_plain and (self._task is None or asyncio.current_task() is not self._task):
             if self._wake is not None:
                 self._wake()
                 return
@@ -241,7 +239,7 @@ class TradingEngine:
         for strategy in self._by_name():
             await self._guarded(strategy, "on_start", strategy.start)
         orders = [command for command in self._given if command.is_order]
-        self._given = [command for command in self._given if not command.is_order]
+        self._given[:] = [command for command in self._given if not command.is_order]
         await self._rounds(self.timeline.now)
         self._given.extend(orders)
         self._sources.declare(self._queue.lanes, self.timeline.now)
@@ -375,6 +373,7 @@ class TradingEngine:
     # ------------------------------------------------------------------------------------------------------- windows
 
     async def _run_window(self, window: Window) -> None:
+        delivery, subscriptions = self._delivery, self._subscriptions
         self._mark = window.mark
         self._sources.begin_window()
         for lane, events in window.loads:
@@ -388,13 +387,15 @@ class TradingEngine:
         event = next(rest, None)
         while event is not None or self._due < window.mark:
             if event is not None and event.ts_received < self._due:
-                if self._subscriptions.has_async:
-                    event = await self._stretch_async(event, rest, route)
+                if subscriptions.has_async:
+                    event = await delivery.deliver_async(event, rest, self._due, route)
                 elif route is not None and route.steps[2] is None:
-                    event = self._stretch_pair(event, rest, route.steps)
+                    event = delivery.deliver_alone(event, rest, self._due, route.steps)
+                elif window.only is not None and not subscriptions.has_more:
+                    event = delivery.deliver_class(event, rest, self._due, subscriptions.steps[window.only])
                 else:
-                    event = self._stretch(event, rest, window.only)
-                if self._raised is not None:
+                    event = delivery.deliver_plain(event, rest, self._due)
+                if delivery.raised is not None:
                     await self._settle_raised()
                 if not self._given:
                     continue
@@ -418,106 +419,6 @@ class TradingEngine:
             broker.end_window(window.mark)
         if self.on_passed is not None:
             self.on_passed(window.mark)
-
-    def _stretch(self, first: Any, rest: Iterator[Any], only: type | None) -> Any:
-        """Deliver until something is due, a command was given or a callback raised; the next event, or None.
-
-        This is the loop that a run of several feeds spends its time in. only: the class of all that is delivered.
-        """
-        timeline, given, due = self.timeline, self._given, self._due
-        table = self._subscriptions.steps
-        has_due = due != NEVER
-        by_series = None if only is None else table[only]
-        steps: Sequence[Any] = ()
-        call: Call | None = None
-        event = first
-        self._is_plain = True
-        try:
-            for event in chain((first,), rest):
-                ts = event.ts_received
-                if has_due and ts >= due:
-                    return event
-                timeline.now = ts
-                if by_series is not None:
-                    steps = by_series[event.series]
-                else:
-                    cls = type(event)
-                    if cls is Envelope:
-                        steps = self._subscriptions.route_of(event).steps
-                        event = event.event
-                    else:
-                        steps = table[cls][event.series]
-                keep, call, more = steps
-                keep(event)
-                call(event)
-                if more is not None:
-                    for call in more:
-                        call(event)
-                if given:
-                    return next(rest, None)
-            return None
-        except Exception as error:
-            self._raised = find_raised(self._subscriptions, error, event, call, steps)
-            return next(rest, None)
-        finally:
-            self._is_plain = False
-
-    def _stretch_pair(self, first: Any, rest: Iterator[Any], steps: Sequence[Any]) -> Any:
-        """The same for one feed with the usual subscription: its history, which cannot raise, and one callback."""
-        timeline, given, due = self.timeline, self._given, self._due
-        has_due = due != NEVER
-        keep, call, _ = steps
-        event = first
-        self._is_plain = True
-        try:
-            for event in chain((first,), rest):
-                ts = event.ts_received
-                if has_due and ts >= due:
-                    return event
-                timeline.now = ts
-                keep(event)
-                call(event)
-                if given:
-                    return next(rest, None)
-            return None
-        except Exception as error:
-            self._raised = find_raised(self._subscriptions, error, event, call, steps)
-            return next(rest, None)
-        finally:
-            self._is_plain = False
-
-    async def _stretch_async(self, first: Any, rest: Iterator[Any], route: Route | None) -> Any:
-        """The same for strategies with `async def` callbacks, awaited in place, one at a time."""
-        timeline, given, due = self.timeline, self._given, self._due
-        subscriptions = self._subscriptions
-        table = subscriptions.pairs
-        call: Call | None = None
-        pairs = route.pairs if route is not None else []
-        event = first
-        try:
-            for event in chain((first,), rest):
-                ts = event.ts_received
-                if ts >= due:
-                    return event
-                timeline.now = ts
-                if route is None:
-                    cls = type(event)
-                    if cls is Envelope:
-                        pairs = subscriptions.route_of(event).pairs
-                        event = event.event
-                    else:
-                        pairs = table[cls][event.series]
-                for call, is_async in pairs:
-                    if is_async:
-                        await call(event)
-                    else:
-                        call(event)
-                if given:
-                    return next(rest, None)
-            return None
-        except Exception as error:
-            self._raised = find_raised(self._subscriptions, error, event, call, pairs)
-            return next(rest, None)
 
     # --------------------------------------------------------------------------------------------------------- turns
 
@@ -655,7 +556,7 @@ class TradingEngine:
     # --------------------------------------------------------------------------------------------------------- errors
 
     async def _settle_raised(self) -> None:
-        raised, self._raised = self._raised, None
+        raised, self._delivery.raised = self._delivery.raised, None
         assert raised is not None
         if raised.handler is None:
             event = raised.event

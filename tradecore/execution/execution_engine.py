@@ -351,8 +351,9 @@ class ExecutionEngine:
         if order.book(quantity, price):
             lane.remove(order)
         order_id, number = order.order_id, order.executions
+        execution_id = order_id + ".1" if number == 1 else f"{order_id}.{number}"
         execution = Execution(
-            order_id + ".1" if number == 1 else f"{order_id}.{number}", order_id, order.strategy, self._broker, self._source, instrument,
+            execution_id, order_id, order.strategy, self._broker, self._source, instrument,
             order.side, quantity, price, commission, currency, liquidity, lane.matched_on, ts_event, slippage,
         )  # fmt: skip
         listener.on_execution(order, execution)
