@@ -87,7 +87,8 @@ class StandingLane(Lane):
             self.pass_stops(ts)
         if self.limits:
             ask, bid = self.ask_of(book), self.bid_of(book)
-            for order in sorted(self.limits, key=by_price_then_time):
+            limits = self.limits
+            for order in sorted(limits, key=by_price_then_time) if len(limits) > 1 else limits[:]:
                 if order.place == LIMIT and order.price_f is not None:
                     met = ask if order.is_buy else bid
                     if met is not None and (met <= order.price_f if order.is_buy else met >= order.price_f):
