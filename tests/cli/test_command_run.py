@@ -172,12 +172,12 @@ def test_a_strategy_that_raises_is_exit_1_and_the_traceback_ends_at_its_line(
     assert result.exit_code == 1
     assert "ZeroDivisionError: division by zero" in result.stderr
     assert f'strategy.py", line {line}, in at_100' in result.stderr
-    assert "trading_engine.py" not in result.stderr  # the engine's own frames are no help to who wrote the strategy
+    assert "delivery.py" not in result.stderr  # the engine's own frames are no help to who wrote the strategy
     assert result.stderr.splitlines()[-2].startswith("next: correct")
     folder = Path(result.stderr.splitlines()[-1].removeprefix("partial results: "))
     assert json.loads((folder / "run.json").read_text())["status"] == "failed"
     assert f"strategy.py:{line}" in result.stderr
-    assert "trading_engine.py" in tradecore("run", config, "--debug").stderr
+    assert "delivery.py" in tradecore("run", config, "--debug").stderr
     value = read_json(tradecore("run", config, "--json"))
     assert value["error"]["type"] == "StrategyError"
     assert value["exit_code"] == 1

@@ -12,13 +12,9 @@ from collections.abc import Sequence
 from itertools import compress
 from math import fsum
 from operator import itemgetter, ne
-from typing import Final
 
 from tradecore.analytics.drawdown import DrawdownTracker
 from tradecore.analytics.marked_span import Columns, MarkedSpan, lay_out
-
-SORTED_MOST: Final = 256
-"""Floats that are sorted faster than looked through for the lowest and once more for the highest."""
 
 
 class EquityWalk:
@@ -68,7 +64,7 @@ class EquityWalk:
         peak, trough = tracker.peak, tracker.trough
         for span in spans:
             times, prices = span.times, span.prices
-            for piece, stop in zip(span.pieces, span.stops, strict=True):
+            for piece, stop, (low, high) in zip(span.pieces, span.stops, span.list_extremes(), strict=True):
                 start, executed_ns = piece.place, piece.ts
                 base, slope, other = piece.base, piece.slope, piece.other
                 first = times[start] if executed_ns is None else executed_ns
@@ -82,7 +78,6 @@ class EquityWalk:
                     if (open_profit >= peak or open_profit < trough) and times[start] != open_ns:
                         tracker.track(open_ns, open_profit)
                         peak, trough = tracker.peak, tracker.trough
-                low, high = _find_extremes(prices[start:stop])
                 one, two = base + slope * high + other, base + slope * low + other
                 open_ns, open_profit = times[stop - 1], base + slope * prices[stop - 1] + other
                 if one >= peak or two >= peak or not slope:
@@ -90,13 +85,9 @@ class EquityWalk:
                     tracker.track_all(zip(times[start : stop - 1], profits, strict=False))
                     peak, trough = tracker.peak, tracker.trough
                 elif (one < trough or two < trough) and stop - start > 1:  # its lowest point alone can count
-                    lowest = low if slope > 0 else high
-                    place = prices.index(lowest, start)
-                    if place == stop - 1:  # that one stays open
-                        low, high = _find_extremes(prices[start:place])
-                        lowest = low if slope > 0 else high
-                        place = prices.index(lowest, start)
-                    tracker.track(times[place], base + slope * lowest + other)
+                    sunk = [base + slope * price + other for price in prices[start : stop - 1]]  # the last stays open
+                    lowest = min(sunk)
+                    tracker.track(times[start + sunk.index(lowest)], lowest)
                     trough = tracker.trough
         self._open_ns, self._open_profit = open_ns, open_profit
         if spans:
@@ -128,11 +119,3 @@ class EquityWalk:
         over = list(map(ne, times, times[1:]))  # False where a later point of the same instant takes its place
         self._tracker.track_all(compress(zip(times, profits, strict=True), over))
         self._open_ns, self._open_profit = times[-1], profits[-1]
-
-
-def _find_extremes(prices: Sequence[float]) -> tuple[float, float]:
-    """The lowest and the highest."""
-    if len(prices) <= SORTED_MOST:
-        ordered = sorted(prices)
-        return ordered[0], ordered[-1]
-    return min(prices), max(prices)

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from typing import Final
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
 Columns = tuple[list[int], list[float], list[float]]
@@ -21,6 +24,10 @@ Columns = tuple[list[int], list[float], list[float]]
 
 Point = tuple[int, float, float]
 """One row of Columns."""
+
+
+MARKS_FEW: Final = 48
+"""Marks of a span below which numpy costs more than it saves."""
 
 
 class Piece(msgspec.Struct, gc=False):
@@ -47,7 +54,8 @@ class Piece(msgspec.Struct, gc=False):
 
 
 class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
-    """Marks and executions in order of time. times: ns, ascending. prices: as many. pieces: in order, the first at 0.
+    """Marks and executions in order of time. times: ns, ascending. prices: as many, a list or a memoryview. pieces:
+    in order, the first at 0.
 
     A time stands twice where an execution happened at a mark; the later point counts.
     """
@@ -77,6 +85,18 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
     def stops(self) -> list[int]:
         """Where the marks of each piece end."""
         return [piece.place for piece in self.pieces[1:]] + [len(self.times)]
+
+    def list_extremes(self) -> list[tuple[float, float]]:
+        """The lowest and the highest mark of each piece; of no meaning where it has none."""
+        prices, starts = self.prices, [piece.place for piece in self.pieces]
+        if len(prices) < MARKS_FEW:
+            parts = [prices[start:stop] for start, stop in zip(starts, self.stops, strict=True)]
+            return [(min(part), max(part)) if part else (0.0, 0.0) for part in parts]
+        marks = np.asarray(prices)
+        count = bisect_left(starts, len(prices))  # the last executions may stand behind the last mark
+        lows = np.minimum.reduceat(marks, starts[:count]).tolist()
+        highs = np.maximum.reduceat(marks, starts[:count]).tolist()
+        return [*zip(lows, highs, strict=True), *repeat((0.0, 0.0), len(starts) - count)]
 
     def split(self, cut_ns: int) -> tuple[MarkedSpan | None, MarkedSpan | None]:
         """The points up to and including an instant, and the rest; None for nothing."""

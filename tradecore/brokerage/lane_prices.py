@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
-from tradecore.domain.bar import Bar
-from tradecore.domain.quote_tick import QuoteTick
+from tradecore.domain.event_batch import find_column
 from tradecore.execution.bar_lane import BarLane
 from tradecore.execution.lane import Lane
 from tradecore.execution.quote_lane import QuoteLane
@@ -56,39 +56,25 @@ def find_worst(lane: Lane, sign: int) -> float | None:
     """
     if not lane.events:
         return None
+    events = lane.events
     if isinstance(lane, BarLane):
-        if sign > 0:
-            return float(min([bar.low for bar in lane.events])) + lane.shift_sell
-        return _find_highest_bar(lane.asks) + lane.shift_buy
+        shift = lane.shift_sell if sign > 0 else lane.shift_buy
+        return (_find_extreme(events, "low", sign) if sign > 0 else _find_extreme(lane.asks, "high", sign)) + shift
     if isinstance(lane, QuoteLane):
-        if sign > 0:
-            return float(min([quote.bid_price for quote in lane.events]))
-        return _find_highest_ask(lane.events)
+        return _find_extreme(events, "bid_price" if sign > 0 else "ask_price", sign)
     if not isinstance(lane, StandingLane):
-        prices = [trade.price for trade in lane.events]
-        return float(min(prices) if sign > 0 else max(prices))
+        return _find_extreme(events, "price", sign)
     met = [price for price in list_adverse(lane, sign, 0, len(lane.events)) if price is not None]
     return None if not met else min(met) if sign > 0 else max(met)
 
 
-# What a short holding asks of every window. The loops take a third of the time of max() over a list, which compares any
-# two objects; a comparison of floats in place is known to be one.
-
-
-def _find_highest_bar(bars: Sequence[Bar]) -> float:
-    highest: float = bars[0].high
-    for bar in bars:
-        if bar.high > highest:
-            highest = bar.high
-    return highest
-
-
-def _find_highest_ask(quotes: Sequence[QuoteTick]) -> float:
-    highest: float = quotes[0].ask_price
-    for quote in quotes:
-        if quote.ask_price > highest:
-            highest = quote.ask_price
-    return highest
+def _find_extreme(events: Sequence[Any], name: str, sign: int) -> float:
+    # The lowest (for a long holding) or highest of a field.
+    column = find_column(events, name)
+    if column is not None:
+        return float(column.min() if sign > 0 else column.max())
+    prices = map(attrgetter(name), events)
+    return float(min(prices) if sign > 0 else max(prices))
 
 
 def _value_event(lane: Lane, sign: int, place: int) -> float | None:

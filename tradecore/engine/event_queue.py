@@ -216,6 +216,8 @@ class EventQueue:
     def _horizon(self, lane: Lane) -> int:
         if lane.last_ts is None:
             return self._last_mark if self._last_mark is not None else -MAX_NS
+        if lane.next_ns is not None:
+            return lane.next_ns
         # All rows before the one that went back in time are delivered before the error is raised.
         return lane.last_ts + 1 if lane.error is not None else lane.last_ts
 
@@ -282,7 +284,9 @@ class EventQueue:
         if lane.rank is None:
             events = self._wrap(events, lane)
         coincident = bool(getattr(feed, "is_coincident", False))
-        if not lane.is_trusted:
+        if lane.is_trusted:
+            lane.next_ns = getattr(feed, "next_ns", None)
+        else:
             events, lane.error = check_order(feed.name, first_row, lane.last_ts, events, lane.time_of)
             if not events:
                 return

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.event import SIZE_UNKNOWN
+from tradecore.domain.event_batch import find_column
 from tradecore.domain.exact import to_exact
 from tradecore.domain.execution import Liquidity
 from tradecore.domain.instant import DAY_NS, MIN_NS, SECOND_NS
@@ -79,7 +80,7 @@ class BarLane(Lane):
         self._scan_due_ns = NEVER
         self._may_be_alone = self.rules.bar_fill == "next_open"  # same_close: others may still come to this bar
         self._participation = float(self.rules.participation) * 0.999_999  # in floats, so a little less than it is
-        self._closes: dict[int, list[float]] = {}  # of the loaded bars, by the sign of what is held
+        self._closes: dict[int, Sequence[float]] = {}  # of the loaded bars, by the sign of what is held
 
     # -------------------------------------------------------------------------------------------------------- events
 
@@ -163,9 +164,8 @@ class BarLane(Lane):
         low, rise, fall, high = find_thresholds(self.limits, self.stops)
         slack, up, down = self.taker_price.slack, -self.shift_buy, -self.shift_sell
         low, rise, fall, high = low + up + slack, rise + up - slack, fall + down + slack, high + down - slack
-        bids, asks = self.events, self.asks
-        for at in range(start, stop):
-            ask, bid = asks[at], bids[at]
+        bids, asks = self.events[start:stop], self.asks[start:stop]
+        for at, (bid, ask) in enumerate(zip(bids, asks, strict=True), start):
             if ask.low <= low or bid.high >= high or ask.high >= rise or bid.low <= fall:
                 return at
         return -1
@@ -339,15 +339,20 @@ class BarLane(Lane):
             return None
         return self.last_ask.close + self.shift_buy if sign > 0 else float(self.last.close) + self.shift_sell
 
-    def marks(self, sign: int, after: int, until: int) -> tuple[list[int], list[float]]:
+    def marks(self, sign: int, after: int, until: int) -> tuple[list[int], Sequence[float]]:
         """Close at the end of every bar: long at the bid's, short at the ask's."""
         times = self.times
         start = bisect_right(times, after, 0, self.taken)
         stop = bisect_right(times, until, start, self.taken)
         closes = self._closes.get(sign)
         if closes is None:  # read off once per window, as the times are
-            bars: Sequence[Bar]
             bars, shift = (self.events, self.shift_sell) if sign > 0 else (self.asks, self.shift_buy)
-            closes = [bar.close + shift for bar in bars] if shift else [bar.close for bar in bars]
-            self._closes[sign] = closes
+            closes = self._closes[sign] = _list_closes(bars, shift)
         return times[start:stop], closes[start:stop]
+
+
+def _list_closes(bars: Sequence[Bar], shift: float) -> Sequence[float]:
+    column = find_column(bars, "close")
+    if column is not None:
+        return (column + shift if shift else column).data  # floats are made of what is read of it
+    return [bar.close + shift for bar in bars] if shift else [bar.close for bar in bars]

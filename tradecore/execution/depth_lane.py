@@ -70,9 +70,7 @@ class DepthLane(StandingLane):
     def find_hit(self, start: int, stop: int) -> int:
         """First snapshot whose best prices concern an order that rests or waits for its trigger."""
         ask_low, ask_high, bid_low, bid_high = find_thresholds(self.limits, self.stops)
-        events = self.events
-        for at in range(start, stop):
-            book = events[at]
+        for at, book in enumerate(self.events[start:stop], start):
             ask = book.asks[0][0] if book.asks else None
             bid = book.bids[0][0] if book.bids else None
             if ask is not None and not ask_low < ask < ask_high:

@@ -17,6 +17,7 @@ from decimal import ROUND_DOWN, Decimal
 from operator import attrgetter
 from typing import Any, Final
 
+from tradecore.domain.event_batch import EventBatch
 from tradecore.domain.execution import Liquidity
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.instrument import Instrument
@@ -126,7 +127,7 @@ class Lane:
         """When these events, the newest loaded ones, happen on the run's timeline."""
         # A comprehension, because reading a struct's field is half as dear there as through attrgetter.
         if self.time_of is TIME_OF:
-            return [event.ts_event for event in events]
+            return events.times if type(events) is EventBatch else [event.ts_event for event in events]
         return [event.ts_received for event in events]
 
     @property
@@ -433,6 +434,6 @@ class Lane:
         met = self.trigger_price(order.is_buy)
         return met is not None and (met >= order.stop_f if order.rises else met <= order.stop_f)
 
-    def marks(self, sign: int, after: int, until: int) -> tuple[list[int], list[float]]:
+    def marks(self, sign: int, after: int, until: int) -> tuple[list[int], Sequence[float]]:
         """Times and prices at which a holding is valued, after < time <= until (EXECUTION 10)."""
         raise NotImplementedError

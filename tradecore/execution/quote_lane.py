@@ -86,15 +86,13 @@ class QuoteLane(StandingLane):
         if len(self.limits) == 1 and not self.stops:
             return self._find_hit_alone(self.limits[0], start, stop)
         ask_low, ask_high, bid_low, bid_high = find_thresholds(self.limits, self.stops)
-        events = self.events
+        quotes = enumerate(self.events[start:stop], start)
         if ask_high == inf and bid_low == -inf:  # limits alone
-            for at in range(start, stop):
-                quote = events[at]
+            for at, quote in quotes:
                 if quote.ask_price <= ask_low or quote.bid_price >= bid_high:
                     return at
             return -1
-        for at in range(start, stop):
-            quote = events[at]
+        for at, quote in quotes:
             ask, bid = quote.ask_price, quote.bid_price
             if ask <= ask_low or bid >= bid_high or ask >= ask_high or bid <= bid_low:
                 return at
@@ -102,15 +100,15 @@ class QuoteLane(StandingLane):
 
     def _find_hit_alone(self, order: WorkingOrder, start: int, stop: int) -> int:
         """The same for the usual lone limit: one side of each quote is enough."""
-        limit, events = order.price_f, self.events
+        limit, quotes = order.price_f, enumerate(self.events[start:stop], start)
         assert limit is not None
         if order.is_buy:
-            for at in range(start, stop):
-                if events[at].ask_price <= limit:
+            for at, quote in quotes:
+                if quote.ask_price <= limit:
                     return at
         else:
-            for at in range(start, stop):
-                if events[at].bid_price >= limit:
+            for at, quote in quotes:
+                if quote.bid_price >= limit:
                     return at
         return -1
 

@@ -57,9 +57,8 @@ class TradeLane(Lane):
         """First print at or through a limit or a trigger."""
         ask_low, ask_high, bid_low, bid_high = find_thresholds(self.limits, self.stops)
         low, high = max(ask_low, bid_low), min(ask_high, bid_high)
-        events = self.events
-        for at in range(start, stop):
-            price = events[at].price
+        for at, trade in enumerate(self.events[start:stop], start):
+            price = trade.price
             if price <= low or price >= high:
                 return at
         return -1

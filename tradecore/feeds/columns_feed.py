@@ -8,13 +8,14 @@ Never:    checks again while it runs: the columns must not be changed meanwhile.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, Final
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.event import CROSSED, SIZE_UNKNOWN
+from tradecore.domain.event_batch import EventBatch
 from tradecore.domain.instant import MAX_NS, MIN_NS
 from tradecore.domain.instrument import check_instrument_id
 from tradecore.domain.quote_tick import QuoteTick
@@ -39,9 +40,14 @@ Times = Sequence[int] | Any
 Floats = Sequence[float] | Any
 """Finite numbers: a list, an array("d"), or a numpy array of float64."""
 
+BATCH_LEAST: Final = 256
+"""Events of a batch that keeps its columns: of many feeds, whose batches are short and cut, nobody would read them."""
+
 
 class ColumnsFeed(BaseFeed):
-    """What the three kinds share. rows: how many there are; start_ns, end_ns: only rows within them are given."""
+    """What the three kinds share. rows: how many there are; start_ns, end_ns: only rows within them are given. next_ns:
+    time of the row after the newest batch, so that the batch is known to be whole; None at the end.
+    """
 
     is_trusted = True
 
@@ -61,6 +67,7 @@ class ColumnsFeed(BaseFeed):
         self.series_key = SeriesKey.of(series.kind, series.name)
         self.start_ns, self.end_ns = start_ns, end_ns
         self.last_ts: int | None = None
+        self.next_ns: int | None = None
         self.is_coincident = ts_received is None
         self._ts_event = to_times(self.name, "ts_event", ts_event)
         self._ts_received = None if ts_received is None else to_times(self.name, "ts_received", ts_received)
@@ -79,17 +86,16 @@ class ColumnsFeed(BaseFeed):
             return []
         times = self._ts_event[first:stop].tolist()
         received = times if self._ts_received is None else self._ts_received[first:stop].tolist()
-        batch = self._build(first, stop, times, received)
+        columns = {name: column[first:stop] for name, column in self._columns.items()}
+        events = self._build(times, received, {name: column.tolist() for name, column in columns.items()})
         self._position = stop
         self.last_ts = times[-1]
-        return batch
+        self.next_ns = int(self._ts_event[stop]) if stop < self._stop else None
+        return EventBatch(events, times, columns) if stop - first >= BATCH_LEAST else list(events)
 
-    def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
+    def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
+        """Events of a batch."""
         raise NotImplementedError
-
-    def _slice(self, name: str, first: int, stop: int) -> list[Any]:
-        values: list[Any] = self._columns[name][first:stop].tolist()
-        return values
 
 
 class BarColumnsFeed(ColumnsFeed):
@@ -128,12 +134,9 @@ class BarColumnsFeed(ColumnsFeed):
             check_not_below(label, "high", columns["high"], inner, columns[inner])
             check_not_below(label, inner, columns[inner], "low", columns["low"])
 
-    def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
-        prices = [self._slice(key, first, stop) for key in ("open", "high", "low", "close")]
-        if self._has_volume:
-            return list(map(Bar, repeat(self.bar_type), times, received, *prices, self._slice("volume", first, stop)))
-        absent = (repeat(0.0), repeat(SIZE_UNKNOWN))
-        return list(map(Bar, repeat(self.bar_type), times, received, *prices, *absent))
+    def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
+        absent = () if self._has_volume else (repeat(0.0), repeat(SIZE_UNKNOWN))
+        return map(Bar, repeat(self.bar_type), times, received, *columns.values(), *absent)
 
 
 class TradeColumnsFeed(ColumnsFeed):
@@ -165,14 +168,13 @@ class TradeColumnsFeed(ColumnsFeed):
             columns["aggressor"] = _to_aggressors(label, aggressor)
         super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
 
-    def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
-        aggressors: Any = repeat(Aggressor.UNKNOWN)
-        if "aggressor" in self._columns:
-            aggressors = map(_AGGRESSORS.__getitem__, self._slice("aggressor", first, stop))
-        head = (repeat(self.instrument), times, received, self._slice("price", first, stop))
-        if "size" in self._columns:
-            return list(map(TradeTick, *head, self._slice("size", first, stop), aggressors))
-        return list(map(TradeTick, *head, repeat(0.0), aggressors, repeat(None), repeat(SIZE_UNKNOWN)))
+    def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
+        codes = columns.get("aggressor")
+        aggressors: Any = repeat(Aggressor.UNKNOWN) if codes is None else map(_AGGRESSORS.__getitem__, codes)
+        head = (repeat(self.instrument), times, received, columns["price"])
+        if "size" in columns:
+            return map(TradeTick, *head, columns["size"], aggressors)
+        return map(TradeTick, *head, repeat(0.0), aggressors, repeat(None), repeat(SIZE_UNKNOWN))
 
 
 class QuoteColumnsFeed(ColumnsFeed):
@@ -211,18 +213,18 @@ class QuoteColumnsFeed(ColumnsFeed):
         super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
         self._has_crossed = first_below(columns["ask_price"], columns["bid_price"]) is not None
 
-    def _build(self, first: int, stop: int, times: list[int], received: list[int]) -> list[Any]:
-        bids, asks = self._slice("bid_price", first, stop), self._slice("ask_price", first, stop)
+    def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
+        bids, asks = columns["bid_price"], columns["ask_price"]
         sizes: list[Any] = [repeat(0.0), repeat(0.0)]
         if self._has_sizes:
-            sizes = [self._slice("bid_size", first, stop), self._slice("ask_size", first, stop)]
+            sizes = [columns["bid_size"], columns["ask_size"]]
         flags = 0 if self._has_sizes else SIZE_UNKNOWN
         tail: list[Any] = []
         if self._has_crossed:
             tail = [repeat(0), [flags | CROSSED if bid > ask else flags for bid, ask in zip(bids, asks, strict=True)]]
         elif flags:
             tail = [repeat(0), repeat(flags)]
-        return list(map(QuoteTick, repeat(self.instrument), times, received, bids, sizes[0], asks, sizes[1], *tail))
+        return map(QuoteTick, repeat(self.instrument), times, received, bids, sizes[0], asks, sizes[1], *tail)
 
 
 _AGGRESSORS = tuple(Aggressor)  # in the order of their values 0, 1, 2

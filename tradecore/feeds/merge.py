@@ -86,13 +86,13 @@ class Lane:
     than the last mark because they were delayed. is_trusted: the feed's events are known to be in order and of its
     series. by_arrival: the feed says that its events are live or recorded,
     hence in order of arrival, brokers' events included (DESIGN 4). time_of: that time of an event, else its event time.
-    last_ts: this time of the newest event that was fetched. read_ahead: events at hand with which nothing more is
-    fetched, where the feed asks for that; else a batch.
+    last_ts: this time of the newest event that was fetched; next_ns: of the one after it, where the feed knows it.
+    read_ahead: events at hand with which nothing more is fetched, where the feed asks for that; else a batch.
     """
 
     __slots__ = (
         "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident",
-        "is_trusted", "last_ts", "number", "rank", "read_ahead", "rows", "series", "taken", "time_of",
+        "is_trusted", "last_ts", "next_ns", "number", "rank", "read_ahead", "rows", "series", "taken", "time_of",
     )  # fmt: skip
 
     def __init__(self, feed: Any, number: int, series: Any, rank: Rank | None) -> None:
@@ -106,6 +106,7 @@ class Lane:
         self.finished = False
         self.error: Exception | None = None
         self.last_ts: int | None = None
+        self.next_ns: int | None = None
         self.rows = 0
         self.drop_until: int | None = None
         self.is_coincident = True
