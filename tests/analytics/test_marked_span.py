@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from itertools import pairwise
 
 from hypothesis import given
@@ -82,3 +83,15 @@ def test_points_of_a_span_are_those_worked_by_hand() -> None:
     """Long 2 at base 5, then short 1 at base -3: 5 + 2 x 3 = 11, 5 + 2 x 4 = 13; executed at 6: -3 - 6 = -9, -3 - 7."""
     span = MarkedSpan([1, 2, 3], [3.0, 4.0, 7.0], [Piece(None, 0.0, *LONG), Piece(2, 6.0, *SHORT, place=2)])
     assert lay_out([span]) == ([1, 2, 2, 3], [11.0, 13.0, 4.0, 4.0], [1.0, 1.0, -9.0, -10.0])
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=120), st.lists(st.integers(0, 120), max_size=12))
+def test_the_extremes_of_all_pieces_are_those_of_each(marks: list[int], places: list[int]) -> None:
+    """At once or one by one, of a list or of a column; executions may stand together, or behind the last mark."""
+    prices = [float(mark) for mark in marks]
+    starts = [0, *sorted(min(place, len(prices)) for place in places)]
+    pieces = [Piece(place, 1.0, *LONG, place=place) for place in starts]
+    expected = [(min(part), max(part)) if (part := prices[a:b]) else None for a, b in pairwise([*starts, len(prices)])]
+    for column in (prices, memoryview(array("d", prices))):
+        found = MarkedSpan(range(len(prices)), column, pieces).list_extremes()
+        assert [one if other is not None else None for one, other in zip(found, expected, strict=True)] == expected

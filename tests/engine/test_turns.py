@@ -246,6 +246,22 @@ async def test_isolate_lets_the_others_go_on_and_they_miss_nothing(run_engine: A
     assert [failure.strategy for failure in engine.failures] == ["a"]
 
 
+async def test_of_several_feeds_of_one_class_the_one_that_raises_is_known(run_engine: Any) -> None:
+    """The loop for them looks at nothing but the series; what comes after the error still comes."""
+
+    feeds = [make_trades(1, 2, 5), make_trades(3, 4, instrument="B.X")]
+    strategy = Raises(*feeds, label="bad", at=3)
+    with pytest.raises(StrategyError, match=r"strategy 'bad' raised in on_trade_tick: ValueError: my mistake"):
+        await run_engine([strategy])
+    assert strategy.heard == ["start", "phase B", "trade 1", "trade 2", "error my mistake"]
+    first, second = make_trades(1, 2, 5), make_trades(3, 4, instrument="B.X")
+    bad, good = Raises(second, label="a", at=3), Recorder(first, label="b")
+    engine = await run_engine([bad, good], on_error="isolate")
+    assert bad.heard == ["start", "phase B", "error my mistake"]
+    assert good.heard == ["start", "phase B", "trade 1", "trade 2", "trade 5", "stop"]
+    assert [failure.strategy for failure in engine.failures] == ["a"]
+
+
 async def test_a_feed_that_goes_back_in_time_is_named_after_all_earlier_rows(run_engine: Any) -> None:
     """Feed, row and both times; the three good rows were delivered first, at every batch size."""
     ticks = [tc.TradeTick("A.X", T0 + s * SECOND_NS, T0 + s * SECOND_NS, float(s), 1.0) for s in (1, 3, 4, 2, 5)]

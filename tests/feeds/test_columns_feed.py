@@ -9,10 +9,11 @@ import pytest
 from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.event import CROSSED, SIZE_UNKNOWN
+from tradecore.domain.event_batch import EventBatch, find_column
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.trade_tick import Aggressor, TradeTick
 from tradecore.errors import FeedOutOfOrder, InvalidEvent, InvalidTime
-from tradecore.feeds.columns_feed import BarColumnsFeed, QuoteColumnsFeed, TradeColumnsFeed
+from tradecore.feeds.columns_feed import BATCH_LEAST, BarColumnsFeed, QuoteColumnsFeed, TradeColumnsFeed
 from tradecore.feeds.event_feed import EventFeed
 
 KIND = BarType.parse("TEST.SIM 1m last")
@@ -160,3 +161,21 @@ async def test_a_closed_feed_gives_nothing_more() -> None:
     await feed.next_batch(1)
     await feed.close()
     assert await feed.next() is None
+
+
+@pytest.mark.parametrize("column", [as_list, as_array, as_numpy])
+async def test_a_batch_keeps_the_columns_it_was_made_of(column: Any) -> None:
+    """The fields of its events, and no copy of them; a part of a batch, or a short one, is a list without."""
+    prices = [float(row % 7) for row in range(BATCH_LEAST + 2)]
+    feed = TradeColumnsFeed("TEST.SIM", column(list(range(1, len(prices) + 1))), column(prices))
+    batch = await feed.next_batch(BATCH_LEAST)
+    assert type(batch) is EventBatch
+    assert batch.times == [trade.ts_event for trade in batch]
+    found = find_column(batch, "price")
+    assert found is not None
+    assert found.tolist() == [trade.price for trade in batch]
+    assert feed.next_ns == BATCH_LEAST + 1
+    for part in (batch[:5], [*batch], await feed.next_batch(BATCH_LEAST)):
+        assert type(part) is list
+        assert find_column(part, "price") is None
+    assert feed.next_ns is None
