@@ -248,7 +248,6 @@ async def test_isolate_lets_the_others_go_on_and_they_miss_nothing(run_engine: A
 
 async def test_of_several_feeds_of_one_class_the_one_that_raises_is_known(run_engine: Any) -> None:
     """The loop for them looks at nothing but the series; what comes after the error still comes."""
-
     feeds = [make_trades(1, 2, 5), make_trades(3, 4, instrument="B.X")]
     strategy = Raises(*feeds, label="bad", at=3)
     with pytest.raises(StrategyError, match=r"strategy 'bad' raised in on_trade_tick: ValueError: my mistake"):

@@ -173,7 +173,7 @@ async def test_a_batch_keeps_the_columns_it_was_made_of(column: Any) -> None:
     assert batch.times == [trade.ts_event for trade in batch]
     found = find_column(batch, "price")
     assert found is not None
-    assert found.tolist() == [trade.price for trade in batch]
+    assert list(found) == [trade.price for trade in batch]
     assert feed.next_ns == BATCH_LEAST + 1
     for part in (batch[:5], [*batch], await feed.next_batch(BATCH_LEAST)):
         assert type(part) is list

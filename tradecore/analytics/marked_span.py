@@ -16,7 +16,6 @@ from itertools import repeat
 from typing import Final
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 Columns = tuple[list[int], list[float], list[float]]
@@ -27,7 +26,7 @@ Point = tuple[int, float, float]
 
 
 MARKS_FEW: Final = 48
-"""Marks of a span below which numpy costs more than it saves."""
+"""Marks of a column below which numpy costs more than it saves."""
 
 
 class Piece(msgspec.Struct, gc=False):
@@ -89,9 +88,11 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
     def list_extremes(self) -> list[tuple[float, float]]:
         """The lowest and the highest mark of each piece; of no meaning where it has none."""
         prices, starts = self.prices, [piece.place for piece in self.pieces]
-        if len(prices) < MARKS_FEW:
+        if type(prices) is not memoryview or len(prices) < MARKS_FEW:
             parts = [prices[start:stop] for start, stop in zip(starts, self.stops, strict=True)]
-            return [(min(part), max(part)) if part else (0.0, 0.0) for part in parts]
+            return [_find_extremes(part) if part else (0.0, 0.0) for part in parts]
+        import numpy as np  # where the marks are a column, it is there
+
         marks = np.asarray(prices)
         count = bisect_left(starts, len(prices))  # the last executions may stand behind the last mark
         lows = np.minimum.reduceat(marks, starts[:count]).tolist()
@@ -146,6 +147,17 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
                 ts, price = times[place - 1], prices[place - 1]
             held, other = piece.base + piece.slope * price, piece.other
             yield is_new, (ts, held, other) if piece.is_long else (ts, other, held), until
+
+
+def _find_extremes(prices: Sequence[float]) -> tuple[float, float]:
+    # One loop takes half the time of min() and max(), which compare any two objects.
+    low = high = prices[0]
+    for price in prices:
+        if price > high:
+            high = price
+        elif price < low:
+            low = price
+    return low, high
 
 
 def lay_out(spans: Iterable[MarkedSpan]) -> Columns:

@@ -70,10 +70,11 @@ def find_worst(lane: Lane, sign: int) -> float | None:
 
 def _find_extreme(events: Sequence[Any], name: str, sign: int) -> float:
     # The lowest (for a long holding) or highest of a field.
-    column = find_column(events, name)
-    if column is not None:
-        return float(column.min() if sign > 0 else column.max())
-    prices = map(attrgetter(name), events)
+    prices: Any = find_column(events, name)
+    if hasattr(prices, "dtype"):  # numpy's, which is not imported for who does not use it
+        return float(prices.min() if sign > 0 else prices.max())
+    if prices is None:
+        prices = list(map(attrgetter(name), events))
     return float(min(prices) if sign > 0 else max(prices))
 
 

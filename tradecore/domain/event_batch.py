@@ -1,6 +1,6 @@
 """EventBatch: events in a list, beside the columns that they were made of.
 
-Receives: events of one feed in order; their times as a list, their other fields as arrays, each as long as the list.
+Receives: events of one feed in order; their times as a list, their other fields as arrays, as long as the list.
 Gives:    a list like any other; a column to who needs one field of all events, without touching each of them.
 Never:    is cut: a part of it is a plain list, and its reader looks at the events.    DESIGN 5.
 """
@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 
 class EventBatch(list[Any]):
-    """Events, their ts_event (int nanoseconds), and columns by field name: whatever numpy takes for an array without a
-    copy. Nothing of it is changed once it is made.
+    """Events, their ts_event (int nanoseconds), and columns by field name: arrays of numpy, or array.array. Nothing of
+    it is changed once it is made.
     """
 
     __slots__ = ("columns", "times")
@@ -27,6 +24,6 @@ class EventBatch(list[Any]):
         self.columns = columns
 
 
-def find_column(events: Sequence[Any], name: str) -> NDArray[np.float64] | None:
+def find_column(events: Sequence[Any], name: str) -> Any | None:
     """A field of all events; None where the events have to be looked at."""
-    return np.asarray(events.columns[name]) if type(events) is EventBatch else None
+    return events.columns[name] if type(events) is EventBatch else None

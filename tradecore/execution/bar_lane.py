@@ -353,6 +353,6 @@ class BarLane(Lane):
 
 def _list_closes(bars: Sequence[Bar], shift: float) -> Sequence[float]:
     column = find_column(bars, "close")
-    if column is not None:
-        return (column + shift if shift else column).data  # floats are made of what is read of it
+    if column is not None and not shift:
+        return memoryview(column)  # floats are made of what is read of it
     return [bar.close + shift for bar in bars] if shift else [bar.close for bar in bars]
