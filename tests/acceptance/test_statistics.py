@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 import tradecore as tc
@@ -236,3 +237,25 @@ async def test_the_drawdown_of_many_instruments_does_not_depend_on_batches(
     measured = await measure(batch_size, 64)
     assert measured == await measure(1_024, 10**6)
     assert measured["max_drawdown"] > 1
+
+
+async def test_a_result_stands_when_the_columns_it_was_made_of_are_filled_anew() -> None:
+    """Marks on bars are read off the columns where they are; what is kept after the run is the run's own."""
+    prices = np.array([round(100 + 10 * ((7 * row) % 13) / 13, 2) for row in range(5_000)])
+    ends = np.array([START + 60_000_000_000 * (row + 1) for row in range(5_000)])
+
+    async def run() -> dict[str, tc.PerformanceStatistics]:
+        volume = np.full(len(ends), 1e6)
+        feed = tc.BarColumnsFeed("S0.X 1m last", ends, prices, prices, prices, prices, volume)
+        result = await tc.run_backtest(
+            strategies={"basket": Basket({"S0.X 1m last": feed})},
+            instruments=[make_instrument("S0.X")],
+            brokers={"sim": tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000_000)})},
+        )
+        return result.strategies
+
+    expected = (await run())["basket"].to_dict()
+    assert expected["max_drawdown"] > 1
+    kept = (await run())["basket"]
+    prices[:] = 1.0
+    assert kept.to_dict() == expected

@@ -288,6 +288,9 @@ class LedgerRecord:
 
     def snapshot(self) -> LedgerSnapshot:
         """The ledger as it stands."""
+        for place, span in enumerate(self.spans):
+            if type(span.prices) is memoryview:  # of columns that are their owner's again after the run
+                self.spans[place] = span.copy_marks()
         return LedgerSnapshot(
             self.key, self._long.with_executions(self._long_counts, self._flip_counts),
             self._short.with_executions(self._short_counts, self._flip_counts),

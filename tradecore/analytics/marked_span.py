@@ -99,6 +99,10 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
         highs = np.maximum.reduceat(marks, starts[:count]).tolist()
         return [*zip(lows, highs, strict=True), *repeat((0.0, 0.0), len(starts) - count)]
 
+    def copy_marks(self) -> MarkedSpan:
+        """The same with marks of its own."""
+        return MarkedSpan(self.times, list(self.prices), self.pieces)
+
     def split(self, cut_ns: int) -> tuple[MarkedSpan | None, MarkedSpan | None]:
         """The points up to and including an instant, and the rest; None for nothing."""
         if self.last_ns <= cut_ns:
