@@ -86,12 +86,14 @@ class ColumnsFeed(BaseFeed):
             return []
         times = self._ts_event[first:stop].tolist()
         received = times if self._ts_received is None else self._ts_received[first:stop].tolist()
-        columns = {name: column[first:stop] for name, column in self._columns.items()}
-        events = self._build(times, received, {name: column.tolist() for name, column in columns.items()})
+        lists = {name: column[first:stop].tolist() for name, column in self._columns.items()}
+        events = self._build(times, received, lists)
         self._position = stop
         self.last_ts = times[-1]
         self.next_ns = int(self._ts_event[stop]) if stop < self._stop else None
-        return EventBatch(events, times, columns) if stop - first >= BATCH_LEAST else list(events)
+        if stop - first < BATCH_LEAST:
+            return list(events)
+        return EventBatch(events, times, {name: column[first:stop] for name, column in self._columns.items()})
 
     def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
         """Events of a batch."""
