@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from decimal import Decimal
 from fractions import Fraction
@@ -259,3 +260,38 @@ async def test_a_result_stands_when_the_columns_it_was_made_of_are_filled_anew()
     kept = (await run())["basket"]
     prices[:] = 1.0
     assert kept.to_dict() == expected
+
+
+class Keeper(tc.Strategy):
+    """Flips every 700 bars, and keeps its statistics at some."""
+
+    def __init__(self, feed: tc.BarColumnsFeed) -> None:
+        self.feed, self.count = feed, 0
+        self.kept: list[tc.PerformanceStatistics] = []
+
+    def on_start(self) -> None:
+        self.add_event_feed(self.feed, "bars")
+
+    def on_bar(self, bar: tc.Bar) -> None:
+        self.count += 1
+        if self.count % 700 == 1:
+            self.submit_order(tc.Order.market("S0.X", -2 * self.position("S0.X").quantity or 1))
+        if self.count in (1_500, 3_000):
+            self.kept.append(self.statistics)
+
+
+async def test_statistics_kept_in_the_middle_of_a_run_can_be_sent_elsewhere_after_it() -> None:
+    """They share nothing that comes later, and nothing that cannot be pickled."""
+    prices = np.array([round(100 + 10 * ((7 * row) % 13) / 13, 2) for row in range(20_000)])
+    ends = np.array([START + 60_000_000_000 * (row + 1) for row in range(len(prices))])
+    volume = np.full(len(prices), 1e6)
+    keeper = Keeper(tc.BarColumnsFeed("S0.X 1m last", ends, prices, prices, prices, prices, volume))
+    await tc.run_backtest(
+        strategies={"keeper": keeper},
+        instruments=[make_instrument("S0.X")],
+        brokers={"sim": tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000_000)})},
+        batch_size=256,
+    )
+    first, second = keeper.kept
+    assert [pickle.loads(pickle.dumps(one)).to_dict() for one in (first, second)] == [first.to_dict(), second.to_dict()]
+    assert first.to_dict() != second.to_dict()

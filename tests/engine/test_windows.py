@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from tradecore.domain.event_batch import EventBatch
 from tradecore.engine.event_queue import EventQueue
 from tradecore.feeds.columns_feed import BATCH_LEAST, TradeColumnsFeed
+from tradecore.feeds.timer_feed import RepeatingTimerFeed
 
 
 @pytest.mark.parametrize("rows", [3 * BATCH_LEAST, 3 * BATCH_LEAST + 1])
@@ -38,3 +40,37 @@ async def test_an_instant_is_not_split_where_the_next_row_is_of_it() -> None:
     assert [ts for window_times in windows for ts in window_times] == times
     assert BATCH_LEAST not in windows[0]
     assert not any(before[-1] == after[0] for before, after in pairwise(windows))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 5, 1_024])
+async def test_a_run_ends_at_its_end_though_the_next_row_is_known_to_come_later(batch_size: int) -> None:
+    """Rows at 1 to 4 and at 50, an end at 20, a timer every 5: it comes until 20 and no further."""
+    queue = EventQueue(batch_size=batch_size, end_ns=20)
+    queue.add(TradeColumnsFeed("TEST.SIM", [1, 2, 3, 4, 50, 51], [1.0] * 6))
+    queue.add(RepeatingTimerFeed("tick", 5, 5, None))
+    delivered: list[int] = []
+    while (window := await queue.next_window()) is not None:
+        assert window.mark <= 21
+        delivered += [event.ts_event for event in window.deliveries]
+    assert delivered == [1, 2, 3, 4, 5, 10, 15, 20]
+
+
+class HoldsBack(TradeColumnsFeed):
+    """A user's own, that gives the last row of each batch with the next one."""
+
+    held: list[Any] = []
+
+    async def next_batch(self, limit: int) -> list[Any]:
+        batch = await super().next_batch(limit)
+        given, self.held = [*self.held, *batch[:-1]], batch[-1:]
+        return given
+
+
+async def test_what_a_feed_has_read_and_not_given_is_waited_for() -> None:
+    queue = EventQueue(batch_size=4)
+    queue.add(HoldsBack("TEST.SIM", list(range(1, 13)), [1.0] * 12))
+    queue.add(TradeColumnsFeed("OTHER.SIM", list(range(1, 13)), [1.0] * 12))
+    delivered: list[int] = []
+    while (window := await queue.next_window()) is not None:
+        delivered += [event.ts_event for event in window.deliveries]
+    assert delivered == sorted([*range(1, 13), *range(1, 13)])

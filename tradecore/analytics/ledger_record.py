@@ -82,7 +82,7 @@ class Stretches:
 
 
 class LedgerSnapshot(msgspec.Struct, frozen=True):
-    """A ledger as it stood once. Arrays and lists are shared with the record by length; they only grow.
+    """A ledger as it stood once. Arrays are shared with the record by length; they only grow.
 
     carried: what was held when recording began. head: that trade's end, once it ended. tail: the trade now open.
     flips: executions counted on both sides. long_held, short_held: when each side was held, with how many stretches
@@ -103,7 +103,6 @@ class LedgerSnapshot(msgspec.Struct, frozen=True):
     last_ns: int
     curve: CurveSnapshot
     spans: list[MarkedSpan]
-    span_count: int
 
 
 class LedgerRecord:
@@ -288,16 +287,15 @@ class LedgerRecord:
 
     def snapshot(self) -> LedgerSnapshot:
         """The ledger as it stands."""
-        for place, span in enumerate(self.spans):
-            if type(span.prices) is memoryview:  # of columns that are their owner's again after the run
-                self.spans[place] = span.copy_marks()
+        # Columns are their owner's: what is kept has marks of its own.
+        self.spans = [span.copy_marks() if type(span.prices) is memoryview else span for span in self.spans]
         return LedgerSnapshot(
             self.key, self._long.with_executions(self._long_counts, self._flip_counts),
             self._short.with_executions(self._short_counts, self._flip_counts),
             SideTotals().with_executions(self._flip_counts), self._carried, self._head,
             None if self._position.is_flat else self._open_trade(), self._long_held.snapshot(),
             self._short_held.snapshot(), self._price, self.first_ns, self.last_ns,
-            self.curve.snapshot(), self.spans, len(self.spans),
+            self.curve.snapshot(), self.spans[:],
         )  # fmt: skip
 
     def _book_slippage(self, execution: Execution, held: Decimal, now: Decimal, multiplier: Decimal) -> None:

@@ -43,7 +43,7 @@ class AnalyzerSnapshot:
         curves = []
         for ledger in self.ledgers:
             curve = LedgerCurve.restore(ledger.curve)
-            curve.extend(ledger.spans[: ledger.span_count])
+            curve.extend(ledger.spans)
             curves.append(curve)
         fit_curves(curves)
         return curves

@@ -34,7 +34,7 @@ from tradecore.domain.trading_session import parse_session
 from tradecore.errors import StatisticsError
 
 PENDING_MAX: Final = 2**13
-"""Marks kept as they came before the older half is laid out: about 0.6 MB of ints and floats, which stay in a cache."""
+"""Marks kept as they came before the older half is laid out: 0.6 MB of ints and floats at most, for a cache to hold."""
 
 PENDING_OF_LEDGER: Final = 2**7
 """The same of each ledger, where that is more together: laying out has its price for each."""

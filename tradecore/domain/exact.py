@@ -34,8 +34,10 @@ def to_exact(price: float) -> Decimal:
             _EXACT.clear()
             _FLOATS.clear()
             _FLOATS.update(_WHOLE_FLOATS)
-        exact = _EXACT[price] = Decimal(repr(price or 0.0))  # -0.0 is 0.0, whichever of them came first
-        _FLOATS[id(exact)] = (exact, float(price))
+        # One text for what is one key, whichever came first: -0.0 is 0.0, and a whole number its float.
+        price = float(price) or 0.0
+        exact = _EXACT[price] = Decimal(repr(price))
+        _FLOATS[id(exact)] = (exact, price)
     return exact
 
 

@@ -43,9 +43,10 @@ def check_instrument_id(instrument: str) -> str:
         raise InvalidName(
             f"instrument id {instrument!r} cannot be read; expected SYMBOL.VENUE without spaces, for example IBM.NYSE"
         )
-    if len(_CHECKED) >= CHECKED_MOST:
-        _CHECKED.clear()
-    _CHECKED[instrument] = instrument
+    if type(instrument) is str:  # what only reads as one is not handed to others
+        if len(_CHECKED) >= CHECKED_MOST:
+            _CHECKED.clear()
+        _CHECKED[instrument] = instrument
     return instrument
 
 

@@ -80,7 +80,7 @@ class Delivery:
                     return next(rest, None)
             return None
         except Exception as error:
-            steps = by_series.get(event.series, ())
+            steps = by_series.get(getattr(event, "series", None), ())
             self.raised = find_raised(self._subscriptions, error, event, call, steps)
             return next(rest, None)
         finally:

@@ -5,7 +5,8 @@ Gives:    `next_window()`: deliveries strictly before a mark, complete and in or
 Never:    decides the order itself (feeds/merge.py does), never touches brokers or strategies.
           Spec: 3.1; DESIGN 4, 5.
 
-The mark is the smallest last event time of the unfinished historical feeds: before it, nothing can be missing.
+The mark is the smallest last event time of the unfinished historical feeds, or time of the next row where a feed knows
+it: before it, nothing can be missing.
 """
 
 from __future__ import annotations
@@ -217,7 +218,7 @@ class EventQueue:
         if lane.last_ts is None:
             return self._last_mark if self._last_mark is not None else -MAX_NS
         if lane.next_ns is not None:
-            return lane.next_ns
+            return lane.next_ns if self._end_ns is None else min(lane.next_ns, self._end_ns + 1)
         # All rows before the one that went back in time are delivered before the error is raised.
         return lane.last_ts + 1 if lane.error is not None else lane.last_ts
 
@@ -285,7 +286,9 @@ class EventQueue:
             events = self._wrap(events, lane)
         coincident = bool(getattr(feed, "is_coincident", False))
         if lane.is_trusted:
-            lane.next_ns = getattr(feed, "next_ns", None)
+            # Only of event times, and where all that the feed has read is here.
+            is_all = not lane.by_arrival and getattr(feed, "last_ts", None) == events[-1].ts_event
+            lane.next_ns = getattr(feed, "next_ns", None) if is_all else None
         else:
             events, lane.error = check_order(feed.name, first_row, lane.last_ts, events, lane.time_of)
             if not events:

@@ -88,7 +88,10 @@ class Recorder(Protocol):
         ...
 
     def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:
-        """Prices at which what is held is valued, in order of time, since the last call; only while it is held."""
+        """Prices at which what is held is valued, in order of time, since the last call; only while it is held.
+
+        prices: a list, or a memoryview of floats, which is to be read within the run.
+        """
         ...
 
     def record_adjustment(self, adjusted: AccountAdjusted, profit: Decimal, price: float) -> None:

@@ -352,7 +352,7 @@ class BarLane(Lane):
 
 
 def _list_closes(bars: Sequence[Bar], shift: float) -> Sequence[float]:
-    column = find_column(bars, "close")
-    if column is not None and not shift:
+    column: Any = find_column(bars, "close")
+    if hasattr(column, "dtype") and not shift:  # numpy's
         return memoryview(column)  # floats are made of what is read of it
     return [bar.close + shift for bar in bars] if shift else [bar.close for bar in bars]

@@ -45,7 +45,7 @@ def to_floats(feed: str, name: str, values: Any, *, least: float | None = None) 
                 f"feed {feed!r}: column {name} is a numpy array of {values.dtype}, {values.ndim} dimensions; expected "
                 "one dimension of float64"
             )
-        column = values.astype("float64", copy=False)
+        column = values.astype("float64", copy=not values.flags.aligned)
         # The smallest of numbers among which one is NaN is NaN in numpy, so two numbers tell of all.
         low, high = find_range(column)
         if isfinite(low) and isfinite(high) and (least is None or low >= least):

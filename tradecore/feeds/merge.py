@@ -117,7 +117,7 @@ class Lane:
 
     def go_live(self) -> None:
         """History is over: what comes now is live, and counts by its arrival."""
-        self.by_arrival, self.time_of = True, received_time
+        self.by_arrival, self.time_of, self.next_ns = True, received_time, None
 
     @property
     def remaining(self) -> int:
