@@ -68,9 +68,9 @@ class HoldsBack(TradeColumnsFeed):
 
 async def test_what_a_feed_has_read_and_not_given_is_waited_for() -> None:
     queue = EventQueue(batch_size=4)
-    queue.add(HoldsBack("TEST.SIM", list(range(1, 13)), [1.0] * 12))
-    queue.add(TradeColumnsFeed("OTHER.SIM", list(range(1, 13)), [1.0] * 12))
+    queue.add(HoldsBack("TEST.SIM", list(range(2, 26, 2)), [1.0] * 12))
+    queue.add(TradeColumnsFeed("OTHER.SIM", list(range(3, 26, 2)), [1.0] * 12))
     delivered: list[int] = []
     while (window := await queue.next_window()) is not None:
         delivered += [event.ts_event for event in window.deliveries]
-    assert delivered == sorted([*range(1, 13), *range(1, 13)])
+    assert delivered == list(range(2, 26))
