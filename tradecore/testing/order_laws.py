@@ -132,7 +132,7 @@ class OrderLaws:
 
     def _check_cancel(self, order: OrderSnapshot) -> None:
         """A cancel of ours takes its time, and does not come before what it cancels."""
-        if order.state is not OrderState.CANCELLED or order.cancel_rejected or order.update_rejected:
+        if order.state is not OrderState.CANCELLED or order.cancel_rejected or order.update_rejected or order.updated:
             return
         if order.reason is not None and not order.ts_command:  # the venue's own
             return
