@@ -6,6 +6,7 @@
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
@@ -62,7 +63,7 @@ def test_an_exit_lowered_to_what_it_has_executed_is_taken_away_by_its_venue_not_
     quote(1, 100.00, 100)
     quote(2, 101.00, 2)
     profit = group.exits[0]
-    assert (profit.state, profit.filled_quantity) == (OrderState.PARTIALLY_FILLED, 2)
+    assert (profit.state, profit.filled_quantity) == (OrderState.PARTIALLY_FILLED, Decimal(2))
     stage.update(profit, quantity=2)
     laws.check()
     assert (profit.state, profit.reason) == (OrderState.CANCELLED, "nothing is left for it")
