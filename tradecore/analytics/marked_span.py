@@ -13,7 +13,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -23,10 +22,6 @@ Columns = tuple[list[int], list[float], list[float]]
 
 Point = tuple[int, float, float]
 """One row of Columns."""
-
-
-MARKS_FEW: Final = 48
-"""Marks of a column below which numpy costs more than it saves."""
 
 
 class Piece(msgspec.Struct, gc=False):
@@ -88,7 +83,7 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
     def list_extremes(self) -> list[tuple[float, float]]:
         """The lowest and the highest mark of each piece; of no meaning where it has none."""
         prices, starts = self.prices, [piece.place for piece in self.pieces]
-        if type(prices) is not memoryview or len(prices) < MARKS_FEW:
+        if type(prices) is not memoryview:
             parts = [prices[start:stop] for start, stop in zip(starts, self.stops, strict=True)]
             return [_find_extremes(part) if part else (0.0, 0.0) for part in parts]
         import numpy as np  # where the marks are a column, it is there

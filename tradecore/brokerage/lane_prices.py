@@ -74,7 +74,7 @@ def _find_extreme(events: Sequence[Any], name: str, sign: int) -> float:
     if hasattr(prices, "dtype"):  # numpy's, which is not imported for who does not use it
         return float(prices.min() if sign > 0 else prices.max())
     if prices is None:
-        prices = list(map(attrgetter(name), events))
+        prices = map(attrgetter(name), events)
     return float(min(prices) if sign > 0 else max(prices))
 
 

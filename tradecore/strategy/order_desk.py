@@ -76,8 +76,7 @@ class OrderDesk:
     def submit_order(self, order: Order, broker_name: str | None) -> Order:
         """Check, number and give an order to its broker at the end of the turn."""
         broker = self.check_order(order, broker_name)
-        self.order_count = count = self.order_count + 1
-        name, order_id = self.name, self._prefix + str(count)  # as in make_id
+        name, order_id = self.name, self.make_id()
         order.mark_submitted(order_id, name, broker.name, self._timeline.now)
         self._orders[order_id] = order
         self._engine.note_order(name, "submit_order", broker.submit_order, order)
