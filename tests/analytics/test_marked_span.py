@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from array import array
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tradecore.analytics.drawdown import DrawdownTracker
 from tradecore.analytics.equity_curve import LedgerCurve
 from tradecore.analytics.equity_walk import EquityWalk
-from tradecore.analytics.marked_span import MarkedSpan, Piece, lay_out
-from tradecore.domain.instant import SECOND_NS
+from tradecore.analytics.marked_span import MarkedSpan, Piece, lay_out, lay_out_columns, place_pieces
+from tradecore.domain.instant import MINUTE_NS, SECOND_NS
 from tradecore.domain.trading_session import parse_session
 
 SESSION = parse_session("24x7")
@@ -87,11 +89,86 @@ def test_points_of_a_span_are_those_worked_by_hand() -> None:
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=120), st.lists(st.integers(0, 120), max_size=12))
 def test_the_extremes_of_all_pieces_are_those_of_each(marks: list[int], places: list[int]) -> None:
-    """At once or one by one, of a list or of a column; executions may stand together, or behind the last mark."""
+    """Executions may stand together, or behind the last mark."""
     prices = [float(mark) for mark in marks]
     starts = [0, *sorted(min(place, len(prices)) for place in places)]
     pieces = [Piece(place, 1.0, *LONG, place=place) for place in starts]
     expected = [(min(part), max(part)) if (part := prices[a:b]) else None for a, b in pairwise([*starts, len(prices)])]
-    for column in (prices, memoryview(array("d", prices))):
-        found = MarkedSpan(range(len(prices)), column, pieces).list_extremes()
-        assert [one if other is not None else None for one, other in zip(found, expected, strict=True)] == expected
+    found = MarkedSpan(range(len(prices)), prices, pieces).list_extremes()
+    assert [one if other is not None else None for one, other in zip(found, expected, strict=True)] == expected
+
+
+def to_columns(made: list[MarkedSpan]) -> list[MarkedSpan]:
+    """The same spans, as a feed with columns would give them."""
+    columns: list[tuple[Any, Any]] = [(np.array(span.times, np.int64), np.array(span.prices, float)) for span in made]
+    return [
+        MarkedSpan(memoryview(times), memoryview(prices), span.pieces)
+        for span, (times, prices) in zip(made, columns, strict=True)
+    ]
+
+
+@given(st.sets(st.integers(0, 90), min_size=1), st.lists(st.none() | st.integers(0, 99), max_size=20))
+def test_pieces_are_placed_alike_among_columns_and_lists(instants: set[int], known: list[int | None]) -> None:
+    """Behind all marks that are before they are known, and never before the piece before."""
+    times: Any = np.array(sorted(instants), np.int64)
+    one, other = ([Piece(1, 1.0, *LONG, known_ns=known_ns) for known_ns in known] for _ in range(2))
+    place_pieces(one, times.tolist())
+    place_pieces(other, memoryview(times))
+    assert one == other
+    least = 0
+    for piece in one:
+        if piece.known_ns is not None:
+            least = max(least, sum(ts < piece.known_ns for ts in instants))
+        assert piece.place == least
+
+
+@given(spans())
+def test_points_of_columns_are_the_points_of_lists(made: list[MarkedSpan]) -> None:
+    points = lay_out_columns(to_columns(made))
+    assert points is not None
+    assert tuple(column.tolist() for column in points) == lay_out(made)
+    assert lay_out_columns([*to_columns(made), MarkedSpan([99], [1.0], [Piece(None, 0.0, *LONG)])]) is None
+    assert lay_out_columns([]) is None
+
+
+@given(spans(), st.sampled_from([0, MINUTE_NS, 3 * MINUTE_NS]), st.sampled_from(["24x7", "00:02-00:05 UTC"]))
+def test_cells_of_columns_are_the_cells_of_lists(made: list[MarkedSpan], width_ns: int, session: str) -> None:
+    """Whatever stands in the curve before, and in whatever shape it came; closes end cells too, here once a day."""
+    expected, found = (LedgerCurve(parse_session(session), width_ns) for _ in range(2))
+    for number, short in enumerate(made):
+        pieces = [replace(piece, ts=None if piece.ts is None else 60 * piece.ts) for piece in short.pieces]
+        span = MarkedSpan([60 * ts for ts in short.times], short.prices, pieces)
+        expected.extend([span])
+        points = lay_out_columns(to_columns([span]))
+        if points is None or number % 3 == 1:
+            found.extend([span])
+        else:
+            found.extend_columns(points)
+    assert found.to_columns() == expected.to_columns()
+
+
+@given(spans(), st.floats(-3, 100))
+def test_a_walk_over_columns_finds_the_drawdown_of_the_points(made: list[MarkedSpan], capital: float) -> None:
+    """An equity of 0 and less included, where a fall is no fraction of anything."""
+    expected, found = (EquityWalk(DrawdownTracker(capital, 0)) for _ in range(2))
+    for span in made:
+        expected.walk([[span]])
+        points = lay_out_columns(to_columns([span]))
+        assert points is not None
+        found.walk_columns(points)
+        one, other = expected.to_tracker(), found.to_tracker()
+        assert (one.deepest, one.deepest_relative) == (other.deepest, other.deepest_relative)
+        assert (one.peak, one.peak_ns, one.trough) == (other.peak, other.peak_ns, other.trough)
+    assert found.open_ns == expected.open_ns
+
+
+@given(st.lists(st.integers(-6, 6), min_size=1, max_size=60), st.integers(0, 60), st.sampled_from([0.0, 5.0, 1000.0]))
+def test_a_drawdown_tracked_many_at_once_is_that_of_each(profits: list[int], cut: int, capital: float) -> None:
+    """Tops that are equal, falls that are, and falls that go on from the call before."""
+    expected, found = DrawdownTracker(capital, 0), DrawdownTracker(capital, 0)
+    points = [(number, float(profit)) for number, profit in enumerate(profits, 1)]
+    expected.track_all(points)
+    for part in (points[:cut], points[cut:]):
+        found.track_columns(np.array([ts for ts, _ in part], np.int64), np.array([profit for _, profit in part], float))
+    assert (found.deepest, found.deepest_relative) == (expected.deepest, expected.deepest_relative)
+    assert (found.peak, found.peak_ns, found.trough) == (expected.peak, expected.peak_ns, expected.trough)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
+from typing import Any
 
 import msgspec
 
@@ -65,6 +66,39 @@ class DrawdownTracker:
             elif profit < trough:
                 trough, trough_ns = profit, ts
         self.peak, self.peak_ns, self.trough, self.trough_ns = peak, peak_ns, trough, trough_ns
+
+    def track_columns(self, times: Any, profits: Any) -> None:
+        """The same for arrays of numpy: only points that decide something are looked at one by one."""
+        import numpy as np
+
+        if not len(times):
+            return
+        highest = np.maximum(np.maximum.accumulate(profits), self.peak)  # up to and including each
+        tops = np.concatenate(([profits[0] >= self.peak], profits[1:] >= highest[:-1])).nonzero()[0]
+        first = int(tops[0]) if len(tops) else len(profits)
+        if first:  # the fall that was open goes on
+            self._track_lowest(times, profits, 0, first)
+        if not len(tops):
+            return
+        # A fall runs from a top to the next, which ends it. The first ends what was open, the last stays open.
+        peaks = profits[tops]
+        counts = self._may_deepen(peaks, peaks - np.minimum.reduceat(profits, tops))
+        counts[0] = counts[-1] = True
+        ends = np.append(tops[1:], len(profits))
+        for top, end in zip(tops[counts].tolist(), ends[counts].tolist(), strict=True):
+            self.track(int(times[top]), float(profits[top]))
+            self._track_lowest(times, profits, top, end)
+            if end < len(profits):
+                self.track(int(times[end]), float(profits[end]))
+
+    def _track_lowest(self, times: Any, profits: Any, start: int, stop: int) -> None:
+        low = start + int(profits[start:stop].argmin())
+        self.track(int(times[low]), float(profits[low]))
+
+    def _may_deepen(self, peaks: Any, falls: Any) -> Any:
+        """Which of many falls could be the deepest so far, in money or as a fraction; more than are, for rounding."""
+        fraction = (self._deepest_relative.fraction or 0.0) * (1 - 1e-9)
+        return (falls > self._deepest.money) | (falls > fraction * (self._initial + peaks))
 
     @property
     def deepest(self) -> Drawdown:

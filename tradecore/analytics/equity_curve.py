@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from tradecore.analytics.marked_span import Columns, MarkedSpan, lay_out
+from tradecore.analytics.marked_span import Columns, MarkedSpan, PointColumns, lay_out
 from tradecore.domain.instant import MAX_NS, MIN_NS, SECOND_NS
 from tradecore.domain.trading_session import TradingSession, parse_session
 
@@ -69,6 +69,34 @@ class LedgerCurve:
             self._append(lay_out(spans))
         elif spans:
             self._append_cells(spans)
+
+    def extend_columns(self, points: PointColumns) -> None:
+        """The same with points that are columns."""
+        import numpy as np  # who laid them out has it
+
+        times, longs, shorts = points
+        if self.last is not None:
+            before = zip(self.last, points, strict=True)
+            times, longs, shorts = (np.concatenate(((last,), column)) for last, column in before)
+        if not self.width_ns:
+            over = times[1:] != times[:-1]
+        else:
+            ends = -(-times // self.width_ns)
+            over = ends[1:] != ends[:-1]
+            if self._session.text != "24x7":
+                numbers = np.searchsorted(self._list_closes(int(times[0]), int(times[-1])), times)
+                over |= numbers[1:] != numbers[:-1]
+        over = over.nonzero()[0]
+        for column, made in ((self.times, times), (self.longs, longs), (self.shorts, shorts)):
+            column.frombytes(made[over].tobytes())
+        self.last = (int(times[-1]), float(longs[-1]), float(shorts[-1]))
+
+    def _list_closes(self, first_ns: int, last_ns: int) -> list[int]:
+        """Closes of the session from the first instant on, up to the one that is not before the last."""
+        closes = [self._session.compute_next_close_ns(first_ns - 1)]
+        while closes[-1] < last_ns:
+            closes.append(self._session.compute_next_close_ns(closes[-1]))
+        return closes
 
     def coarsen(self, width_ns: int) -> None:
         """Keep the last point of each wider cell. The old arrays stay whole for the snapshots that share them."""

@@ -14,7 +14,7 @@ from math import fsum
 from operator import itemgetter, ne
 
 from tradecore.analytics.drawdown import DrawdownTracker
-from tradecore.analytics.marked_span import Columns, MarkedSpan, lay_out
+from tradecore.analytics.marked_span import Columns, MarkedSpan, PointColumns, lay_out
 
 
 class EquityWalk:
@@ -40,6 +40,16 @@ class EquityWalk:
             self._walk_alone(parts[0])
         else:
             self._take(*self._merge([lay_out(spans) for spans in parts]))
+
+    def walk_columns(self, points: PointColumns) -> None:
+        """The same where one ledger is all there is, and its points are columns."""
+        times, profits = points.times, points.longs + points.shorts
+        if self._open_ns is not None and times[0] != self._open_ns:
+            self._tracker.track(self._open_ns, self._open_profit)
+        over = (times[1:] != times[:-1]).nonzero()[0]  # but where a later point of the same instant takes its place
+        self._tracker.track_columns(times[over], profits[over])
+        self._open_ns, self._open_profit = int(times[-1]), float(profits[-1])
+        self._profits = [self._open_profit]
 
     def add_capital(self, amount: float) -> None:
         """See DrawdownTracker.add_capital."""

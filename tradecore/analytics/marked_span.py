@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from operator import sub
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +23,14 @@ Columns = tuple[list[int], list[float], list[float]]
 
 Point = tuple[int, float, float]
 """One row of Columns."""
+
+
+class PointColumns(NamedTuple):
+    """The same as Columns in arrays of numpy, int64 and float64."""
+
+    times: Any
+    longs: Any
+    shorts: Any
 
 
 class Piece(msgspec.Struct, gc=False):
@@ -48,8 +57,8 @@ class Piece(msgspec.Struct, gc=False):
 
 
 class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
-    """Marks and executions in order of time. times: ns, ascending. prices: as many, a list or a memoryview. pieces:
-    in order, the first at 0.
+    """Marks and executions in order of time. times: ns, ascending. prices: as many. Both are lists, or memoryviews of
+    columns. pieces: in order, the first at 0.
 
     A time stands twice where an execution happened at a mark; the later point counts.
     """
@@ -76,27 +85,29 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
         return self.times[-1] if last.place < len(self.times) or last.ts is None else last.ts
 
     @property
+    def starts(self) -> list[int]:
+        """Where the marks of each piece begin."""
+        return [piece.place for piece in self.pieces]
+
+    @property
     def stops(self) -> list[int]:
         """Where the marks of each piece end."""
         return [piece.place for piece in self.pieces[1:]] + [len(self.times)]
 
+    @property
+    def is_columns(self) -> bool:
+        """Whether its marks are parts of a feed's columns."""
+        return type(self.times) is memoryview and type(self.prices) is memoryview
+
     def list_extremes(self) -> list[tuple[float, float]]:
         """The lowest and the highest mark of each piece; of no meaning where it has none."""
-        prices, starts = self.prices, [piece.place for piece in self.pieces]
-        if type(prices) is not memoryview:
-            parts = [prices[start:stop] for start, stop in zip(starts, self.stops, strict=True)]
-            return [_find_extremes(part) if part else (0.0, 0.0) for part in parts]
-        import numpy as np  # where the marks are a column, it is there
-
-        marks = np.asarray(prices)
-        count = bisect_left(starts, len(prices))  # the last executions may stand behind the last mark
-        lows = np.minimum.reduceat(marks, starts[:count]).tolist()
-        highs = np.maximum.reduceat(marks, starts[:count]).tolist()
-        return [*zip(lows, highs, strict=True), *repeat((0.0, 0.0), len(starts) - count)]
+        prices, starts = self.prices, self.starts
+        parts = [prices[start:stop] for start, stop in zip(starts, self.stops, strict=True)]
+        return [_find_extremes(part) if part else (0.0, 0.0) for part in parts]
 
     def copy_marks(self) -> MarkedSpan:
         """The same with marks of its own."""
-        return MarkedSpan(self.times, list(self.prices), self.pieces)
+        return MarkedSpan(list(self.times), list(self.prices), self.pieces)
 
     def split(self, cut_ns: int) -> tuple[MarkedSpan | None, MarkedSpan | None]:
         """The points up to and including an instant, and the rest; None for nothing."""
@@ -148,6 +159,23 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
             yield is_new, (ts, held, other) if piece.is_long else (ts, other, held), until
 
 
+def place_pieces(pieces: Sequence[Piece], times: Sequence[int]) -> None:
+    """Say where the marks of each piece begin, once they are there."""
+    known = [piece.known_ns for piece in pieces]
+    if type(times) is memoryview and None not in known:
+        import numpy as np  # where marks are a column, it is there
+
+        places = np.maximum.accumulate(np.searchsorted(times, known)).tolist()  # type: ignore[arg-type]
+        for piece, place in zip(pieces, places, strict=True):
+            piece.place = place
+        return
+    place = 0
+    for piece, known_ns in zip(pieces, known, strict=True):
+        if known_ns is not None:
+            place = bisect_left(times, known_ns, place)
+        piece.place = place
+
+
 def _find_extremes(prices: Sequence[float]) -> tuple[float, float]:
     # One loop takes half the time of min() and max(), which compare any two objects.
     low = high = prices[0]
@@ -176,3 +204,30 @@ def lay_out(spans: Iterable[MarkedSpan]) -> Columns:
             longs += held if piece.is_long else still
             shorts += still if piece.is_long else held
     return times, longs, shorts
+
+
+def lay_out_columns(spans: Sequence[MarkedSpan]) -> PointColumns | None:
+    """The same points, of marks that came as columns: thousands at once, the same floats. None where others did."""
+    if not spans or not all(span.is_columns for span in spans):
+        return None
+    import numpy as np  # where marks are columns, it is there
+
+    pieces = [piece for span in spans for piece in span.pieces]
+    executed = [piece for piece in pieces if piece.ts is not None]
+    is_executed = np.array([piece.ts is not None for piece in pieces])
+    sizes = is_executed + np.array([count for span in spans for count in map(sub, span.stops, span.starts)])
+    ends = sizes.cumsum()
+    places = (ends - sizes)[is_executed]  # an execution is the first point of its piece
+    is_mark = np.ones(ends[-1], bool)
+    is_mark[places] = False
+    times, prices = np.empty(ends[-1], np.int64), np.empty(ends[-1])
+    times[is_mark] = np.concatenate([span.times for span in spans])
+    prices[is_mark] = np.concatenate([span.prices for span in spans])
+    times[places] = [piece.ts for piece in executed]
+    prices[places] = [piece.price for piece in executed]
+    held = prices
+    held *= np.repeat([piece.slope for piece in pieces], sizes)
+    held += np.repeat([piece.base for piece in pieces], sizes)
+    still = np.repeat([piece.other for piece in pieces], sizes)
+    is_long = np.repeat([piece.is_long for piece in pieces], sizes)
+    return PointColumns(times, np.where(is_long, held, still), np.where(is_long, still, held))

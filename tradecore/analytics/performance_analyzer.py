@@ -25,7 +25,7 @@ from tradecore.analytics.equity_curve import fit_curves
 from tradecore.analytics.equity_walk import EquityWalk
 from tradecore.analytics.ledger_record import LedgerKey, LedgerRecord
 from tradecore.analytics.ledger_sum import AnalyzerSnapshot
-from tradecore.analytics.marked_span import MarkedSpan
+from tradecore.analytics.marked_span import MarkedSpan, PointColumns, lay_out_columns
 from tradecore.analytics.performance_statistics import PerformanceStatistics
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instant import MIN_NS
@@ -281,17 +281,25 @@ class PerformanceAnalyzer:
         # False where nothing of it is complete yet.
         cut_ns = self._find_cut()
         parts: list[list[MarkedSpan]] = []
+        points: PointColumns | None = None
         for ledger in self._ledgers:
             taken = _split_at(ledger, cut_ns)
             spans = ledger.spans[:taken]
             parts.append(spans)
-            ledger.curve.extend(spans)
+            points = lay_out_columns(spans)
+            if points is None:
+                ledger.curve.extend(spans)
+            else:
+                ledger.curve.extend_columns(points)
             ledger.fold(taken)
         if not any(parts):
             return False
         if self._walked is None:
             self._walked = EquityWalk(self._make_tracker())
-        self._walked.walk(parts)
+        if points is not None and len(parts) == 1:
+            self._walked.walk_columns(points)
+        else:
+            self._walked.walk(parts)
         fit_curves([ledger.curve for ledger in self._ledgers])
         self._ahead = None
         return True

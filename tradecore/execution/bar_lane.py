@@ -48,7 +48,7 @@ class BarLane(Lane):
     """
 
     __slots__ = (
-        "_closes", "_end_before", "_lateness_ns", "_may_be_alone", "_participation", "_passage", "_postponed",
+        "_end_before", "_lateness_ns", "_marks", "_may_be_alone", "_participation", "_passage", "_postponed",
         "_scan_due_ns", "asks", "grace_ns", "has_one_price", "lag_ns", "last_ask", "late_bars", "matched_on", "pairing",
         "reach", "shift_buy", "shift_sell", "step_ns",
     )  # fmt: skip
@@ -80,7 +80,7 @@ class BarLane(Lane):
         self._scan_due_ns = NEVER
         self._may_be_alone = self.rules.bar_fill == "next_open"  # same_close: others may still come to this bar
         self._participation = float(self.rules.participation) * 0.999_999  # in floats, so a little less than it is
-        self._closes: dict[int, Sequence[float]] = {}  # of the loaded bars, by the sign of what is held
+        self._marks: dict[int, tuple[Sequence[int], Sequence[float]]] = {}  # of the loaded bars, by the sign held
 
     # -------------------------------------------------------------------------------------------------------- events
 
@@ -91,7 +91,7 @@ class BarLane(Lane):
             self._lateness_ns = LATENESS_NS_MAX
             bids, asks = self._leave_out_late(bids, asks)
         self.asks = [*self.asks, *asks] if self.asks else asks
-        self._closes.clear()
+        self._marks.clear()
         super().load(name, bids, by_arrival=by_arrival)
 
     def _leave_out_late(self, bids: Sequence[Bar], asks: Sequence[Bar]) -> tuple[Sequence[Bar], Sequence[Bar]]:
@@ -129,7 +129,7 @@ class BarLane(Lane):
             self.last_ask = ask = rescale(self.last_ask)
             if self.taken:
                 self.asks = [*self.asks[: self.taken - 1], ask, *self.asks[self.taken :]]
-        self._closes.clear()
+        self._marks.clear()
 
     def end_window(self) -> None:
         """See Lane.end_window."""
@@ -139,7 +139,7 @@ class BarLane(Lane):
             self._end_before = self.events[-1].ts_event
         super().end_window()
         self.asks = ()
-        self._closes.clear()
+        self._marks.clear()
         self._scan_due_ns = NEVER
         self._set_due()
 
@@ -339,20 +339,21 @@ class BarLane(Lane):
             return None
         return self.last_ask.close + self.shift_buy if sign > 0 else float(self.last.close) + self.shift_sell
 
-    def marks(self, sign: int, after: int, until: int) -> tuple[list[int], Sequence[float]]:
+    def marks(self, sign: int, after: int, until: int) -> tuple[Sequence[int], Sequence[float]]:
         """Close at the end of every bar: long at the bid's, short at the ask's."""
         times = self.times
         start = bisect_right(times, after, 0, self.taken)
         stop = bisect_right(times, until, start, self.taken)
-        closes = self._closes.get(sign)
-        if closes is None:  # read off once per window, as the times are
+        marks = self._marks.get(sign)
+        if marks is None:  # read off once per window, as the times are
             bars, shift = (self.events, self.shift_sell) if sign > 0 else (self.asks, self.shift_buy)
-            closes = self._closes[sign] = _list_closes(bars, shift)
-        return times[start:stop], closes[start:stop]
+            marks = self._marks[sign] = self._list_marks(bars, shift)
+        return marks[0][start:stop], marks[1][start:stop]
 
-
-def _list_closes(bars: Sequence[Bar], shift: float) -> Sequence[float]:
-    column: Any = find_column(bars, "close")
-    if hasattr(column, "dtype") and not shift:  # numpy's
-        return memoryview(column)  # floats are made of what is read of it
-    return [bar.close + shift for bar in bars] if shift else [bar.close for bar in bars]
+    def _list_marks(self, bars: Sequence[Bar], shift: float) -> tuple[Sequence[int], Sequence[float]]:
+        """Times and closes of all loaded bars; of columns nothing is read before it is asked for."""
+        times: Any = find_column(self.events, "ts_event")
+        closes: Any = find_column(bars, "close")
+        if self.time_of is TIME_OF and not shift and hasattr(times, "dtype") and hasattr(closes, "dtype"):  # numpy's
+            return memoryview(times), memoryview(closes)
+        return self.times, [bar.close + shift for bar in bars] if shift else [bar.close for bar in bars]

@@ -434,6 +434,6 @@ class Lane:
         met = self.trigger_price(order.is_buy)
         return met is not None and (met >= order.stop_f if order.rises else met <= order.stop_f)
 
-    def marks(self, sign: int, after: int, until: int) -> tuple[list[int], Sequence[float]]:
+    def marks(self, sign: int, after: int, until: int) -> tuple[Sequence[int], Sequence[float]]:
         """Times and prices at which a holding is valued, after < time <= until (EXECUTION 10)."""
         raise NotImplementedError

@@ -27,7 +27,7 @@ def to_times(feed: str, name: str, values: Any) -> Any:
                 f"feed {feed!r}: column {name} is a numpy array of {values.dtype}, {values.ndim} dimensions; expected "
                 "one dimension of int64 nanoseconds since 1970 UTC (of datetime64[ns]: .astype('int64'))"
             )
-        return values.astype("int64", copy=False)
+        return values.astype("int64", copy=not values.flags.aligned)
     try:
         return array("q", values)
     except (TypeError, OverflowError) as error:

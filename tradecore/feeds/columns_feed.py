@@ -93,7 +93,8 @@ class ColumnsFeed(BaseFeed):
         self.next_ns = int(self._ts_event[stop]) if stop < self._stop else None
         if stop - first < BATCH_LEAST:
             return list(events)
-        return EventBatch(events, times, {name: column[first:stop] for name, column in self._columns.items()})
+        columns = {"ts_event": self._ts_event, **self._columns}
+        return EventBatch(events, times, {name: column[first:stop] for name, column in columns.items()})
 
     def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
         """Events of a batch."""
