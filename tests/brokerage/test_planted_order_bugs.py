@@ -250,6 +250,7 @@ def _always_news(real: Any) -> Any:
 def _ids_begin_again(real: Any) -> Any:
     def wrong(self: Any) -> str:
         self.order_count %= 5
+        self._ids.clear()
         return str(real(self))
 
     return wrong

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from math import inf, nextafter
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tradecore.domain.exact import KEPT_MOST, to_exact, to_float, to_whole
+from tradecore.domain.exact import KEPT_MOST, WHOLE, to_exact, to_float
 from tradecore.domain.instrument import check_instrument_id
+
+cents = st.integers(-(10**15), 10**15).map(lambda n: n / 100) | st.integers(-(10**6), 10**6).map(lambda n: n / 100)
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -29,7 +34,16 @@ def test_floats_and_decimals_are_the_same_numbers_however_many_came_between() ->
         assert exact == Decimal(repr(price))
         assert to_float(exact) == price
         assert to_exact(price) == exact
-    assert [to_float(to_whole(number)) for number in (1, 2, 1_024, 1_025, 10**20)] == [1.0, 2.0, 1024.0, 1025.0, 1e20]
+    assert [to_float(WHOLE[number]) for number in (1, 2, 1_024)] == [1.0, 2.0, 1024.0]
+    assert [to_float(Decimal(number)) for number in (1, 1_025, 10**20)] == [1.0, 1025.0, 1e20]
+
+
+@given(st.one_of(st.floats(allow_nan=False, allow_infinity=False), cents, cents.map(lambda x: nextafter(x, inf))))
+def test_an_exact_price_is_the_number_that_its_float_shows(price: float) -> None:
+    """To the last digit and the last 0, however it is found, and whatever the program around rounds to."""
+    price = price or 0.0  # a zero from below is a zero
+    with localcontext(prec=3):
+        assert to_exact(price).as_tuple() == Decimal(repr(price)).as_tuple()
 
 
 def test_an_id_that_only_reads_as_a_text_is_not_handed_to_others() -> None:

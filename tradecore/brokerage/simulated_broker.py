@@ -97,6 +97,7 @@ class SimulatedBroker:
         self._sources: dict[str, MatchSource] = {}
         self._without_source: dict[str, str] = {}
         self._recorders: dict[str, Recorder] = {}
+        self._ledgers: dict[str, dict[str, Ledger]] = {}  # those of the book, by strategy and instrument
         self._reports: list[BrokerReport | AdjustmentReport] = []  # due since the instant at which they were made
         self._delayed_reports = ReportQueue()
         self._ended: list[str] = []  # orders whose end waits there to be told
@@ -127,7 +128,7 @@ class SimulatedBroker:
 
     def attach(self, strategy: str, recorder: Recorder) -> None:
         """Open ledgers for a strategy; its executions, order changes and marks go to the recorder."""
-        self._recorders[strategy] = recorder
+        self._recorders[strategy], self._ledgers[strategy] = recorder, {}
         self.account.attach(strategy, recorder)
 
     def choose_sources(
@@ -206,15 +207,24 @@ class SimulatedBroker:
 
     def check_order(self, order: Order) -> None:
         """What is wrong with an order at any time, so that it raises at the user's call. Raises: InvalidOrder."""
-        if order.terms is not PLAIN_TERMS:
+        if order._terms is not PLAIN_TERMS:  # noqa: SLF001  (a property costs more than the rest of this)
             check_terms(order, self._timeline.now)
-        name = order.instrument
+        name = order._instrument  # noqa: SLF001
         if name not in self._money.payable:
             self._money.check_payable(self._known.get(name), more_may_come=self._more_may_come)
 
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
-        self._send("submit", self._take_charge(order))
+        working = self._take_charge(order)
+        engine, now = self._engine, self._timeline.now
+        if self._laws["submit"] is not None or self._commands or engine.due_ns <= now:
+            self._send("submit", working)
+            return
+        self._instant = now  # nothing comes before it: it takes effect now
+        self._accept(working, now)
+        if self._book.is_exposed:
+            self.account.watch(now)
+        self._set_next(engine.due_ns)
 
     async def submit_group(self, group: OrderGroup) -> None:
         """Take charge of a submitted group: one command, whose orders take effect together. Raises: InvalidOrder."""
@@ -290,10 +300,7 @@ class SimulatedBroker:
             due += law.draw_ns(draw_key(self._seed, order.order_id, word))
         elif not commands and (engine := self._engine).due_ns > due:  # nothing comes before it: it takes effect now
             self._instant = due
-            if word == "submit":
-                self._accept(order, due)
-            else:
-                self._take_effect(BrokerCommand(due, word, order, quantity, price, stop_price, now, reason))
+            self._take_effect(BrokerCommand(due, word, order, quantity, price, stop_price, now, reason))
             if self._book.is_exposed:
                 self.account.watch(due)
             self._set_next(engine.due_ns)
@@ -352,22 +359,18 @@ class SimulatedBroker:
         if self._report_law is not None:
             reports = self._delayed_reports.take(ts)
             self._refresh_due()
-            told = [report.order for report in reports if isinstance(report, BrokerReport)]
-            self._forget([order.order_id for order in told if order.state.is_finished])
+            for report in reports:
+                if isinstance(report, BrokerReport) and report.order.state.is_finished:
+                    self._orders.pop(report.order.order_id, None)
             return reports
         reports = self._reports
         if reports:
             self._reports = []
             self.due_ns = self._next_ns
-            if self._ended:
-                self._forget(self._ended)
-                self._ended.clear()
+            for order_id in self._ended:  # the strategy knows by now: it will not ask for them any more
+                self._orders.pop(order_id, None)
+            self._ended.clear()
         return reports
-
-    def _forget(self, order_ids: Sequence[str]) -> None:
-        """The strategy knows that they ended: it will not ask for them any more."""
-        for order_id in order_ids:
-            self._orders.pop(order_id, None)
 
     def value(self, ts: int) -> None:
         """Record marks up to and including this instant; at the same instant an execution may still follow."""
@@ -431,7 +434,7 @@ class SimulatedBroker:
             self.run_postponed(command, due)
 
     def _accept(self, order: WorkingOrder, ts: int) -> None:
-        ledger = self._book.ledgers.get((order.strategy, order.instrument))
+        ledger = self._ledgers[order.strategy].get(order.instrument)
         if ledger is None:
             if order.instrument not in self._engine.lanes and self._open_waiting(order.instrument) is None:
                 reason = self._without_source.get(order.instrument, "no series of it is read by this run")
@@ -561,7 +564,7 @@ class SimulatedBroker:
         if ledger is None:
             lane, recorder = self._engine.lanes[order.instrument], self._recorders[order.strategy]
             ledger = self._money.make_ledger(order.strategy, self._instruments[order.instrument], lane, recorder)
-            self._book.ledgers[key] = ledger
+            self._book.ledgers[key] = self._ledgers[order.strategy][order.instrument] = ledger
         return ledger
 
     # --------------------------------------------------------------------- called by the engine (ExecutionListener)

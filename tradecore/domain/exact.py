@@ -9,16 +9,21 @@ two orders. So a Decimal that was made here is known again by its identity; even
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 KEPT_MOST: Final = 16_384
 """Prices and sizes that are remembered; then it begins anew."""
 
+_CENTS_MOST: Final = 1e12
+_CENT: Final = Decimal("0.01")
+_TENTH: Final = Decimal("0.1")
+_multiply: Final = Context(prec=28).multiply  # whatever the user's own context rounds to
 _EXACT: Final[dict[float, Decimal]] = {}
-_WHOLE: Final = {number: Decimal(number) for number in range(1, 1_025)}
+WHOLE: Final = {number: Decimal(number) for number in range(1, 1_025)}
+"""Decimals of whole numbers, for quantities."""
 # By the id of a Decimal that stands beside its float, and therefore lives as long as its entry.
-_WHOLE_FLOATS: Final = {id(exact): (exact, float(number)) for number, exact in _WHOLE.items()}
+_WHOLE_FLOATS: Final = {id(exact): (exact, float(number)) for number, exact in WHOLE.items()}
 _FLOATS: Final = dict(_WHOLE_FLOATS)
 
 
@@ -36,9 +41,17 @@ def to_exact(price: float) -> Decimal:
             _FLOATS.update(_WHOLE_FLOATS)
         # One text for what is one key, whichever came first: -0.0 is 0.0, and a whole number its float.
         price = float(price) or 0.0
-        exact = _EXACT[price] = Decimal(repr(price))
+        exact = _EXACT[price] = _read_exact(price)
         _FLOATS[id(exact)] = (exact, price)
     return exact
+
+
+def _read_exact(price: float) -> Decimal:
+    # Whole cents need no text: the float next to n / 100 has no shorter name, and up to a trillion no other one.
+    cents = round(price * 100.0) if -_CENTS_MOST < price < _CENTS_MOST else 0
+    if cents / 100.0 != price:
+        return Decimal(repr(price))
+    return _multiply(cents, _CENT) if cents % 10 else _multiply(cents // 10, _TENTH)
 
 
 def to_float(exact: Decimal) -> float:
@@ -49,12 +62,3 @@ def to_float(exact: Decimal) -> float:
     """
     known = _FLOATS.get(id(exact))
     return float(exact) if known is None else known[1]
-
-
-def to_whole(number: int) -> Decimal:
-    """Decimal of a whole number above 0.
-
-    >>> to_whole(2)
-    Decimal('2')
-    """
-    return _WHOLE.get(number) or Decimal(number)

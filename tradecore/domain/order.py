@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from tradecore.domain.exact import to_whole
+from tradecore.domain.exact import WHOLE
 from tradecore.domain.instrument import (
     Instrument,
     Number,
@@ -63,6 +63,8 @@ OrderFacts = tuple[
 
 _Typed = tuple[Number | None, Number | None, Number | None]
 _NOT_TYPED: _Typed = (None, None, None)
+# An object of its own: it says that quantity was a small whole number.
+_WHOLE_TYPED: _Typed = tuple([None, None, None])  # type: ignore[assignment]  # noqa: C409
 _make = object.__new__
 
 
@@ -131,8 +133,11 @@ class Order:
         """What every order has. The factories of plain orders come here at once: words cost more than the rest."""
         if type(quantity) is int:
             is_buy = quantity > 0
-            amount = to_whole(quantity if is_buy else -quantity)
+            size = quantity if is_buy else -quantity
+            known = WHOLE.get(size)
+            amount, typed = (Decimal(size), _NOT_TYPED) if known is None else (known, _WHOLE_TYPED)
         else:
+            typed = (quantity, None, None) if type(quantity) is float else _NOT_TYPED
             amount = to_decimal(quantity, "quantity")
             is_buy = amount > _ZERO
             if not is_buy:
@@ -150,7 +155,7 @@ class Order:
         self._price = self._stop_price = self._average_price = self._reason = None
         self._time_in_force, self._terms = _GTC, PLAIN_TERMS
         self._pending_cancel = self._pending_update = False
-        self._typed = (quantity, None, None) if type(quantity) is float else _NOT_TYPED
+        self._typed = typed
         self._typed_trailing = None
 
     def _set_prices(self, price: Number | None, stop_price: Number | None, trailing: object = None) -> None:
@@ -408,8 +413,13 @@ class Order:
             self._ts_decided, self._quantity, self._price, self._stop_price, self._terms,
         )  # fmt: skip
 
-    def round_to(self, instrument: Instrument) -> None:
-        """Lay quantity and prices on the instrument's grid. Called once at submit. Raises: InvalidOrder."""
+    def round_to(self, instrument: Instrument, *, takes_whole: bool = False) -> None:
+        """Lay quantity and prices on the instrument's grid. Called once at submit. Raises: InvalidOrder.
+
+        takes_whole: any whole number is a quantity of it, so that one need not be divided.
+        """
+        if takes_whole and self._typed is _WHOLE_TYPED and self._order_type is _MARKET:
+            return
         quantity, price, stop_price = self._typed
         increment = instrument.price_increment
         try:

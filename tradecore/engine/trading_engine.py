@@ -473,7 +473,7 @@ class TradingEngine:
                 try:
                     if order is None:
                         await command.carry_out()
-                    elif not order.state.is_finished:
+                    elif not order._state.is_finished:  # noqa: SLF001  (a property would cost ten times as much)
                         await command.carry_out(order)
                 except (DataMissing, FeedError, RunFolderError, StorageError, VenueError):
                     raise  # not the strategy's: what cannot be read or kept ends the run, whoever asked for it
