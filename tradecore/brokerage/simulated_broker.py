@@ -261,7 +261,7 @@ class SimulatedBroker:
 
     async def cancel_order(self, order: Order) -> None:
         """Take charge of a cancel. Raises: UnknownOrder."""
-        self._send("cancel", self._find(order), reason=order.cancel_reason)
+        self._send("cancel", self._find(order), reason=order._cancel_reason)  # noqa: SLF001
 
     async def update_order(
         self,
@@ -277,7 +277,7 @@ class SimulatedBroker:
         self._send("update", working, quantity, price, stop_price)
 
     def _find(self, order: Order) -> WorkingOrder:
-        working = self._orders.get(order.order_id)
+        working = self._orders.get(order._order_id)  # noqa: SLF001  (see check_order)
         if working is None:
             raise UnknownOrder(
                 f"order {order.order_id or '(not submitted)'} is not with broker {self.name!r}: it was never submitted "

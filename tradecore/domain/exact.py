@@ -20,7 +20,8 @@ _CENT: Final = Decimal("0.01")
 _TENTH: Final = Decimal("0.1")
 _multiply: Final = Context(prec=28).multiply  # whatever the user's own context rounds to
 _EXACT: Final[dict[float, Decimal]] = {}
-WHOLE: Final = {number: Decimal(number) for number in range(1, 1_025)}
+WHOLE_MOST: Final = 1_024
+WHOLE: Final = {number: Decimal(number) for number in range(1, WHOLE_MOST + 1)}
 """Decimals of whole numbers, for quantities."""
 # By the id of a Decimal that stands beside its float, and therefore lives as long as its entry.
 _WHOLE_FLOATS: Final = {id(exact): (exact, float(number)) for number, exact in WHOLE.items()}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from tradecore.domain.exact import WHOLE
+from tradecore.domain.exact import WHOLE, WHOLE_MOST
 from tradecore.domain.instrument import (
     Instrument,
     Number,
@@ -61,10 +61,7 @@ OrderFacts = tuple[
 ]
 """Id, strategy, instrument, side, type, time in force, ts_decided, quantity, price, stop_price, terms."""
 
-_Typed = tuple[Number | None, Number | None, Number | None]
-_NOT_TYPED: _Typed = (None, None, None)
-# An object of its own: it says that quantity was a small whole number.
-_WHOLE_TYPED: _Typed = tuple([None, None, None])  # type: ignore[assignment]  # noqa: C409
+_Typed = tuple[Number, Number | None, Number | None]
 _make = object.__new__
 
 
@@ -87,7 +84,7 @@ class Order:
     _stop_price: Decimal | None
     _average_price: Decimal | None
     _reason: str | None
-    # Quantity and prices as typed, where one is a float: that may be rounded to the grid, the rest must lie on it.
+    # Quantity as typed, and the prices where one is a float: that may be rounded to the grid, the rest must lie on it.
     _typed: _Typed
     _typed_trailing: TypedTrailing | None
     _repeated_reports = 0
@@ -134,10 +131,8 @@ class Order:
         if type(quantity) is int:
             is_buy = quantity > 0
             size = quantity if is_buy else -quantity
-            known = WHOLE.get(size)
-            amount, typed = (Decimal(size), _NOT_TYPED) if known is None else (known, _WHOLE_TYPED)
+            amount = WHOLE.get(size) or Decimal(size)
         else:
-            typed = (quantity, None, None) if type(quantity) is float else _NOT_TYPED
             amount = to_decimal(quantity, "quantity")
             is_buy = amount > _ZERO
             if not is_buy:
@@ -155,7 +150,7 @@ class Order:
         self._price = self._stop_price = self._average_price = self._reason = None
         self._time_in_force, self._terms = _GTC, PLAIN_TERMS
         self._pending_cancel = self._pending_update = False
-        self._typed = typed
+        self._typed = (quantity, None, None)
         self._typed_trailing = None
 
     def _set_prices(self, price: Number | None, stop_price: Number | None, trailing: object = None) -> None:
@@ -418,13 +413,14 @@ class Order:
 
         takes_whole: any whole number is a quantity of it, so that one need not be divided.
         """
-        if takes_whole and self._typed is _WHOLE_TYPED and self._order_type is _MARKET:
-            return
         quantity, price, stop_price = self._typed
+        is_whole = takes_whole and type(quantity) is int and -WHOLE_MOST <= quantity <= WHOLE_MOST
+        if is_whole and self._order_type is _MARKET:
+            return
         increment = instrument.price_increment
         try:
-            if type(quantity) is float or self._quantity % instrument.quantity_increment:
-                if quantity is None:
+            if not is_whole and (type(quantity) is float or self._quantity % instrument.quantity_increment):
+                if type(quantity) is not float:
                     quantity = self._quantity if self._side is _BUY else -self._quantity
                 self._quantity = abs(instrument.quantity(quantity))
                 if not self._quantity:

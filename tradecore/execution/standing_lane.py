@@ -26,6 +26,7 @@ class StandingLane(Lane):
         super().__init__(*parts)
         self._seen = 0
         self._before: Any = None  # the newest usable book of earlier windows
+        self._minute_ns = 0  # the minute in which marks were asked for last
 
     # ----------------------------------------------------------------------------------------------- what a book shows
 
@@ -137,7 +138,10 @@ class StandingLane(Lane):
         """Bid (long) or ask (short) at each whole minute; a crossed book values nothing, the one before it does."""
         times: list[int] = []
         prices: list[float] = []
-        if after // MINUTE_NS == until // MINUTE_NS:
+        if self._minute_ns <= after and until < self._minute_ns + MINUTE_NS:  # as last time, no minute was completed
+            return times, prices
+        self._minute_ns = until - until % MINUTE_NS
+        if self._minute_ns <= after:
             return times, prices
         events, before = self.events, self._before
         for minute, place in walk_minutes(self.times, before, after, until):

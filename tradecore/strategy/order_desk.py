@@ -156,12 +156,13 @@ class OrderDesk:
 
     def give_cancel(self, order: Order, reason: str | None = None) -> None:
         """Put a cancel on its way, unless one is. reason: where it is not the strategy's own."""
-        if order.pending_cancel:
+        if order._pending_cancel:  # noqa: SLF001  (see check_order)
             return
         order.mark_pending(cancel=True, reason=reason)
         if self._grouped:
             self.groups.note_cancel(order)
-        self._engine.note_order(self.name, "cancel_order", self.brokers[order.broker].cancel_order, order)
+        broker = self.brokers[order._broker]  # noqa: SLF001
+        self._engine.note_order(self.name, "cancel_order", broker.cancel_order, order)
 
     def cancel_all(self, instrument: str | None) -> None:
         """Ask for every open order (of an instrument) to be cancelled."""
@@ -226,7 +227,7 @@ class OrderDesk:
         self._engine.note_order(self.name, "update_order", command, order)
 
     def _check_open(self, order: Order, label: str) -> None:
-        if self._orders.get(order.order_id) is not order:
+        if self._orders.get(order._order_id) is not order:  # noqa: SLF001  (see check_order)
             what = f"is {order.state.name}" if order.strategy == self.name else "was not submitted by this strategy"
             raise UnknownOrder(
                 f"{label}: order {order.order_id or '(not submitted)'} {what}; only an open order will do"
