@@ -65,7 +65,7 @@ def test_what_is_never_guessed_is_asked_for(tradecore: Tradecore, bars: Path, le
     wet = tradecore("data", "import", bars, *about)
     assert wet.exit_code in (2, 4)
     assert says in wet.stderr
-    assert not Path("data/market.db").exists() or "no series" in tradecore("data", "list").stderr
+    assert not Path("data/market.db").exists()
 
 
 def test_a_file_with_bad_rows_names_the_lines_and_imports_nothing(tradecore: Tradecore, bars: Path) -> None:
@@ -76,7 +76,23 @@ def test_a_file_with_bad_rows_names_the_lines_and_imports_nothing(tradecore: Tra
     assert "5" in result.stderr  # the fifth line has NaN
     assert "6" in result.stderr  # the sixth goes back in time
     assert "next: `tradecore data import FILE --dry-run`" in result.stderr
-    assert "no series" in tradecore("data", "list").stderr
+    assert not Path("data/market.db").exists()
+
+
+@pytest.mark.parametrize("url", ["sqlite:new/market.db", "parquet:new/market"])
+def test_a_refused_import_leaves_no_store_behind_and_touches_none_that_was_there(
+    tradecore: Tradecore, bars: Path, url: str
+) -> None:
+    path = Path(url.partition(":")[2])
+    good = bars.read_text()
+    bars.write_text(BARS + "2024-01-02 00:03,12,nan,11,11.5,300\n")
+    assert tradecore("data", "import", bars, *ABOUT, "--storage", url).exit_code == 4
+    assert not path.exists()
+    bars.write_text(good)
+    assert tradecore("data", "import", bars, *ABOUT, "--storage", url).exit_code == 0
+    bars.write_text(BARS + "2024-01-02 00:03,12,nan,11,11.5,300\n")
+    assert tradecore("data", "import", bars, *ABOUT, "--storage", url).exit_code == 4
+    assert "last     3  2024" in tradecore("data", "list", "--storage", url).stdout
 
 
 def test_columns_can_be_named_and_an_instrument_defined(tradecore: Tradecore, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Final, NamedTuple, TypeVar
 
 import click
@@ -66,14 +67,35 @@ def choose_store(storage: str | None, config: Path | None) -> ChosenStore:
 
 @asynccontextmanager
 async def open_store(chosen: ChosenStore, *, may_create: bool = False) -> AsyncIterator[MarketDataStorage]:
-    """The connected store. Raises: StorageUnavailable, also when it is not there and may not be made."""
+    """The connected store. One that was made here goes again where an error leaves nothing in it.
+
+    Raises: StorageUnavailable, also when it is not there and may not be made.
+    """
     address = parse_storage_url(chosen.url, relative_to=chosen.folder)
-    if not may_create and address.path is not None and not address.path.exists():
+    is_new = address.path is not None and not address.path.exists()
+    if is_new and not may_create:
         raise StorageUnavailable(
             f"there is no store at {address.path}; `tradecore data import FILE {chosen.option}` makes it"
         )
-    async with open_storage(chosen.url, relative_to=chosen.folder) as store:
-        yield store
+    is_left_empty = False
+    try:
+        async with open_storage(chosen.url, relative_to=chosen.folder) as store:
+            try:
+                yield store
+            except Exception:
+                is_left_empty = is_new and not (await store.list_series() or await store.list_instruments())
+                raise
+    finally:
+        if is_left_empty:
+            _remove(address.path)
+
+
+def _remove(path: Path | None) -> None:
+    assert path is not None, "a new store has a path"
+    if path.is_dir():
+        rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -1,6 +1,6 @@
 """EventBatch: events in a list, beside the columns that they were made of.
 
-Receives: events of one feed in order; their times as a list, their other fields as arrays, as long as the list.
+Receives: events of one feed in order; their times as a list, their fields, ts_event too, as arrays of that length.
 Gives:    a list like any other; a column to who needs one field of all events, without touching each of them.
 Never:    is cut: a part of it is a plain list, and its reader looks at the events.    DESIGN 5.
 """
