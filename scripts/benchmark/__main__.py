@@ -72,7 +72,7 @@ def compare(
     once = run_bare()
     for _ in range(rounds):
         seconds, right = run_engine()
-        repeats = max(round(min(seconds, best_engine) / once), 1)
+        repeats = max(round(min(seconds, best_engine) / max(min(once, best_bare), 1e-6)), 1)
         best_bare = min(best_bare, sum(run_bare() for _ in range(repeats)) / repeats)
         best_engine = min(best_engine, seconds)
         is_right = is_right and right

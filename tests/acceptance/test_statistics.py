@@ -265,8 +265,8 @@ async def test_a_result_stands_when_the_columns_it_was_made_of_are_filled_anew()
 class Keeper(tc.Strategy):
     """Flips every 700 bars, and keeps its statistics at some."""
 
-    def __init__(self, feed: tc.BarColumnsFeed) -> None:
-        self.feed, self.count = feed, 0
+    def __init__(self, feed: tc.BarColumnsFeed, asked_at: tuple[int, ...] = (1_500, 3_000)) -> None:
+        self.feed, self.asked_at, self.count = feed, asked_at, 0
         self.kept: list[tc.PerformanceStatistics] = []
 
     def on_start(self) -> None:
@@ -275,23 +275,53 @@ class Keeper(tc.Strategy):
     def on_bar(self, bar: tc.Bar) -> None:
         self.count += 1
         if self.count % 700 == 1:
-            self.submit_order(tc.Order.market("S0.X", -2 * self.position("S0.X").quantity or 1))
-        if self.count in (1_500, 3_000):
+            held = self.position("S0.X").quantity
+            self.submit_order(tc.Order.market("S0.X", -2 if held > 0 else 2 if held else 1))
+        if self.count in self.asked_at:
             self.kept.append(self.statistics)
 
 
-async def test_statistics_kept_in_the_middle_of_a_run_can_be_sent_elsewhere_after_it() -> None:
-    """They share nothing that comes later, and nothing that cannot be pickled."""
+@pytest.mark.parametrize("paid_in", ["quote", "received"])
+async def test_statistics_kept_in_the_middle_of_a_run_can_be_sent_elsewhere_after_it(paid_in: str) -> None:
+    """They share nothing that comes later, and nothing that cannot be pickled; marks that were converted neither."""
     prices = np.array([round(100 + 10 * ((7 * row) % 13) / 13, 2) for row in range(20_000)])
     ends = np.array([START + 60_000_000_000 * (row + 1) for row in range(len(prices))])
     volume = np.full(len(prices), 1e6)
     keeper = Keeper(tc.BarColumnsFeed("S0.X 1m last", ends, prices, prices, prices, prices, volume))
     await tc.run_backtest(
         strategies={"keeper": keeper},
-        instruments=[make_instrument("S0.X")],
-        brokers={"sim": tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000_000)})},
+        instruments=[make_instrument("S0.X", base_currency="S0", quantity_increment=Decimal("0.000001"))],
+        brokers={
+            "sim": tc.SimulatedBrokerSettings(
+                account="margin",
+                cash={"USD": Decimal(1_000_000)},
+                commission=RateCommission(taker=Decimal("0.001"), currency=paid_in),
+            )
+        },
         batch_size=256,
     )
     first, second = keeper.kept
-    assert [pickle.loads(pickle.dumps(one)).to_dict() for one in (first, second)] == [first.to_dict(), second.to_dict()]
+    sent = pickle.dumps(keeper.kept)
+    prices[:], ends[:] = 1.0, START  # the arrays are the user's again
+    assert [one.to_dict() for one in pickle.loads(sent)] == [first.to_dict(), second.to_dict()]
     assert first.to_dict() != second.to_dict()
+
+
+@pytest.mark.parametrize("to_column", [list, np.array])
+async def test_of_bars_that_end_at_one_instant_the_last_one_values_what_is_held(to_column: Any) -> None:
+    """As bars of ticks may: one value an instant, in columns and in lists, whether somebody asks meanwhile or not."""
+    closes = [round(100 + 10 * ((7 * row) % 13) / 13, 2) for row in range(20_000)]
+    times = [START + 60_000_000_000 * (row + 1) for row in range(len(closes))]
+    closes[9_000], times[9_000] = 1.0, times[9_001]  # as if it had fallen to 1, and stood higher at once
+    found = []
+    for asked_at in ((), (5_000, 9_500)):
+        ends, prices, volume = to_column(times), to_column(closes), to_column([1e6] * len(closes))
+        keeper = Keeper(tc.BarColumnsFeed("S0.X 1m last", ends, prices, prices, prices, prices, volume), asked_at)
+        await tc.run_backtest(
+            strategies={"keeper": keeper},
+            instruments=[make_instrument("S0.X")],
+            brokers={"sim": tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000_000)})},
+        )
+        found.append(keeper.statistics.drawdown)
+    assert found[0] == found[1]
+    assert 1 < found[0].money < 90

@@ -32,7 +32,7 @@ def spans(draw: st.DrawFn) -> list[MarkedSpan]:
         for _ in range(draw(st.integers(1, 8))):
             now += draw(st.sampled_from([0, 200, 900, 2_500])) * SECOND_NS // 1_000
             course = draw(st.sampled_from([LONG, SHORT]))
-            if draw(st.booleans()) or (times and times[-1] == now) or (made and made[-1].last_ns == now):
+            if draw(st.booleans()) or (made and made[-1].last_ns == now):
                 pieces.append(Piece(now, float(draw(st.integers(1, 9))), *course, place=len(times)))
             else:
                 if not pieces:

@@ -187,6 +187,25 @@ async def test_columns_may_lie_anywhere_in_memory() -> None:
     rows = np.zeros(BATCH_LEAST, record)
     rows["time"], rows["price"] = np.arange(1, len(rows) + 1), np.arange(len(rows))
     batch = await TradeColumnsFeed("TEST.SIM", rows["time"], rows["price"]).next_batch(BATCH_LEAST)
-    column: Any = find_column(batch, "price")
-    assert memoryview(column)[:3].tolist() == [0.0, 1.0, 2.0]
+    for name, first in (("price", [0.0, 1.0, 2.0]), ("ts_event", [1, 2, 3])):
+        column: Any = find_column(batch, name)
+        assert memoryview(column)[:3].tolist() == first
     assert [trade.price for trade in batch] == rows["price"].tolist()
+
+
+class Labelled:
+    """A column as pandas has it: no array, but it holds one."""
+
+    def __init__(self, values: Any) -> None:
+        self.values, self.dtype = values, values.dtype
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.values
+
+
+async def test_columns_may_be_those_of_a_table() -> None:
+    times, prices = (Labelled(np.arange(1.0, 1_001.0).astype(kind)) for kind in ("int64", "float64"))
+    batch = await TradeColumnsFeed("TEST.SIM", times, prices).next_batch(1_000)
+    assert [trade.price for trade in batch] == prices.values.tolist()
+    column: Any = find_column(batch, "ts_event")
+    assert memoryview(column)[2] == 3

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tradecore as tc
@@ -29,7 +30,7 @@ class Submits(tc.Strategy):
 
     def on_quote_tick(self, tick: tc.QuoteTick) -> None:
         try:
-            self.submit_order(self.make_order(), self.broker)
+            self.order = self.submit_order(self.make_order(), self.broker)
         except TradecoreError as error:
             self.caught = error
 
@@ -54,6 +55,43 @@ async def test_what_is_wrong_at_any_time_raises_at_the_call(
     result = await tc.run_backtest(strategies=strategy, brokers=SIM, instruments=[make_instrument()])
     assert type(strategy.caught) is kind
     assert (result.status, result.counts["orders"]) == ("complete", 0)
+
+
+@pytest.mark.parametrize(
+    ("increment", "quantity", "price", "accepted"),
+    [
+        ("1", 3, None, "3"),
+        ("0.001", 3, 99.5, "3"),
+        ("3", 3, None, "3"),
+        ("3", 4, None, None),
+        ("10", 4, 99.5, None),
+        ("0.3", 3, None, "3.0"),
+        ("0.3", 1, None, None),
+        ("1", 2.7, None, "2"),
+        ("1", np.float64(2.7), None, "2"),
+        ("1", np.float64(2.7), 99.5, "2"),
+        ("1", "2.7", None, None),
+        ("1e-12", 1_024, None, "1024"),
+        ("1e-27", 1_024, None, None),  # so many increments cannot be counted exactly
+        ("1e-28", "1e-20", None, "1E-20"),
+    ],
+)
+async def test_a_quantity_lies_on_the_grid_or_is_a_float_that_may_be_rounded_to_it(
+    increment: str, quantity: Any, price: float | None, accepted: str | None
+) -> None:
+    def make_order() -> tc.Order:
+        if price is None:
+            return tc.Order.market("TEST.SIM", quantity)
+        return tc.Order.limit("TEST.SIM", quantity, price)
+
+    strategy = Submits(make_order)
+    instrument = make_instrument(quantity_increment=increment)
+    result = await tc.run_backtest(strategies=strategy, brokers=SIM, instruments=[instrument])
+    if accepted is None:
+        assert type(strategy.caught) is InvalidOrder
+    else:
+        assert strategy.caught is None
+        assert (strategy.order.quantity, result.counts["orders"]) == (Decimal(accepted), 1)
 
 
 @pytest.mark.parametrize(

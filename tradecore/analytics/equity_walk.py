@@ -8,7 +8,7 @@ Never:    goes back: what comes with an earlier time than what was walked counts
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from math import fsum
 from operator import itemgetter, ne
@@ -92,13 +92,14 @@ class EquityWalk:
                 open_ns, open_profit = times[stop - 1], base + slope * prices[stop - 1] + other
                 if one >= peak or two >= peak or not slope:
                     profits = [base + slope * price + other for price in prices[start:stop]]
-                    tracker.track_all(zip(times[start : stop - 1], profits, strict=False))
+                    tracker.track_all(_leave_last(times[start:stop], profits))
                     peak, trough = tracker.peak, tracker.trough
-                elif (one < trough or two < trough) and stop - start > 1:  # its lowest point alone can count
-                    sunk = [base + slope * price + other for price in prices[start : stop - 1]]  # the last stays open
-                    lowest = min(sunk)
-                    tracker.track(times[start + sunk.index(lowest)], lowest)
-                    trough = tracker.trough
+                elif one < trough or two < trough:  # its lowest point alone can count
+                    profits = [base + slope * price + other for price in prices[start:stop]]
+                    sunk = min(_leave_last(times[start:stop], profits), key=itemgetter(1), default=None)
+                    if sunk is not None:
+                        tracker.track(*sunk)
+                        trough = tracker.trough
         self._open_ns, self._open_profit = open_ns, open_profit
         if spans:
             self._profits[0] = open_profit
@@ -126,6 +127,10 @@ class EquityWalk:
             if times[0] < self._open_ns:
                 times = [max(ts, self._open_ns) for ts in times]
             times, profits = [self._open_ns, *times], [self._open_profit, *profits]
-        over = list(map(ne, times, times[1:]))  # False where a later point of the same instant takes its place
-        self._tracker.track_all(compress(zip(times, profits, strict=True), over))
+        self._tracker.track_all(_leave_last(times, profits))
         self._open_ns, self._open_profit = times[-1], profits[-1]
+
+
+def _leave_last(times: Sequence[int], profits: Sequence[float]) -> Iterable[tuple[int, float]]:
+    """Points, but the last one, which stays open, and any whose instant a later one has: that takes its place."""
+    return compress(zip(times, profits, strict=True), map(ne, times, times[1:]))

@@ -236,7 +236,7 @@ class LedgerRecord:
         elif before.quantity:
             self._trade_profit -= commission
         else:
-            self._opened_ns, self._trade_profit = execution.ts_event, -commission if commission else ZERO
+            self._opened_ns, self._trade_profit = execution.ts_event, -commission
             (self._long_held if totals is self._long else self._short_held).begun.append(execution.ts_event)
 
     def _book_flip(self, execution: Execution, before: Position, after: Position, is_buy: bool) -> None:
@@ -261,7 +261,7 @@ class LedgerRecord:
             closing.commission += share
             opening.commission -= rest
             profit -= share
-        self._trade_profit = profit if self._trade_profit is ZERO else self._trade_profit + profit
+        self._trade_profit += profit
         self._close(closing, ts)
         self._opened_ns, self._trade_profit = ts, rest
 
@@ -304,7 +304,7 @@ class LedgerRecord:
     def snapshot(self) -> LedgerSnapshot:
         """The ledger as it stands."""
         # Columns are their owner's: what is kept has marks of its own.
-        self.spans = [span.copy_marks() if span.is_columns else span for span in self.spans]
+        self.spans = [span.copy_marks() if span.is_borrowed else span for span in self.spans]
         return LedgerSnapshot(
             self.key, self._long.with_executions(self._long_counts, self._flip_counts),
             self._short.with_executions(self._short_counts, self._flip_counts),

@@ -57,8 +57,8 @@ class Piece(msgspec.Struct, gc=False):
 
 
 class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
-    """Marks and executions in order of time. times: ns, ascending. prices: as many. Both are lists, or memoryviews of
-    columns. pieces: in order, the first at 0.
+    """Marks and executions in order of time. times: ns, ascending. prices: as many. Each is a list, or a memoryview of
+    a feed's column. pieces: in order, the first at 0.
 
     A time stands twice where an execution happened at a mark; the later point counts.
     """
@@ -98,6 +98,11 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
     def is_columns(self) -> bool:
         """Whether its marks are parts of a feed's columns."""
         return type(self.times) is memoryview and type(self.prices) is memoryview
+
+    @property
+    def is_borrowed(self) -> bool:
+        """Whether something of its marks is somebody else's, who may change it after the run."""
+        return type(self.times) is memoryview or type(self.prices) is memoryview
 
     def list_extremes(self) -> list[tuple[float, float]]:
         """The lowest and the highest mark of each piece; of no meaning where it has none."""
@@ -162,6 +167,8 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
 def place_pieces(pieces: Sequence[Piece], times: Sequence[int]) -> None:
     """Say where the marks of each piece begin, once they are there."""
     known = [piece.known_ns for piece in pieces]
+    if not known:
+        return
     if type(times) is memoryview and None not in known:
         import numpy as np  # where marks are a column, it is there
 

@@ -420,7 +420,7 @@ class Order:
         increment = instrument.price_increment
         try:
             if not is_whole and (type(quantity) is float or self._quantity % instrument.quantity_increment):
-                if type(quantity) is not float:
+                if not isinstance(quantity, float):
                     quantity = self._quantity if self._side is _BUY else -self._quantity
                 self._quantity = abs(instrument.quantity(quantity))
                 if not self._quantity:

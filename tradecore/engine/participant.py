@@ -90,7 +90,7 @@ class Recorder(Protocol):
     def record_marks(self, instrument: str, times: Sequence[int], prices: Sequence[float]) -> None:
         """Prices at which what is held is valued, in order of time, since the last call; only while it is held.
 
-        prices: a list, or a memoryview of floats, which is to be read within the run.
+        times, prices: lists, or memoryviews of a feed's columns, which are to be read within the run.
         """
         ...
 

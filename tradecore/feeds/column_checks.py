@@ -22,6 +22,7 @@ _FLOAT_KINDS, _INT_KINDS = "fiu", "iu"
 def to_times(feed: str, name: str, values: Any) -> Any:
     """A column of int nanoseconds. Raises: InvalidTime for anything else (floats, datetimes, numpy datetime64)."""
     if hasattr(values, "dtype"):
+        values = values.__array__()  # of pandas, what it holds
         if values.dtype.kind not in _INT_KINDS or values.ndim != 1:
             raise InvalidTime(
                 f"feed {feed!r}: column {name} is a numpy array of {values.dtype}, {values.ndim} dimensions; expected "
@@ -40,6 +41,7 @@ def to_times(feed: str, name: str, values: Any) -> Any:
 def to_floats(feed: str, name: str, values: Any, *, least: float | None = None) -> Any:
     """A column of finite float64, each at least `least`. Raises: InvalidEvent."""
     if hasattr(values, "dtype"):
+        values = values.__array__()
         if values.dtype.kind not in _FLOAT_KINDS or values.ndim != 1:
             raise InvalidEvent(
                 f"feed {feed!r}: column {name} is a numpy array of {values.dtype}, {values.ndim} dimensions; expected "

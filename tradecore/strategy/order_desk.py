@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import partial
 from typing import Any, Final, NoReturn
 
@@ -35,6 +35,9 @@ _Place = tuple[BrokerParticipant, Instrument, bool, Callable[[Order], None] | No
 
 IDS_MADE: Final = 64
 """Order ids that are made together."""
+
+_WIDE: Final = Context(prec=50)
+_SMALL: Final = Decimal("1e-12")  # of a smaller increment a whole quantity could be more than is counted exactly
 
 FINISHED_KEPT: Final = 256
 """Handles of finished orders that are kept at least: a venue may tell of an execution after it told of the cancel."""
@@ -116,7 +119,8 @@ class OrderDesk:
         check = getattr(broker, "check_order", None)
         if broker.source is BrokerSource.REAL:
             check = partial(self._check_live, broker.name, check)
-        takes_whole = not ONE % instrument.quantity_increment
+        increment = instrument.quantity_increment
+        takes_whole = increment >= _SMALL and not _WIDE.remainder(ONE, increment)
         found = self._places.setdefault(broker_name, {})[instrument_id] = broker, instrument, takes_whole, check
         return found
 
