@@ -225,10 +225,8 @@ def check_currencies(good: Good, broker_names: Iterable[str], instruments: list[
         cash: dict[str, Decimal] | None = good.get(path)
         if cash is None:
             continue
-        misspelt = set()
         for currency in cash:
             if currency not in used:
-                misspelt.add(find_nearest(currency, sorted(used)))
                 log.add(
                     UNKNOWN_NAME,
                     (*path, currency),
@@ -237,13 +235,14 @@ def check_currencies(good: Good, broker_names: Iterable[str], instruments: list[
                     nearest=find_nearest(currency, sorted(used)),
                     help_="correct the currency, or the currency of the instruments",
                 )
-        for currency in sorted({i.currency for i in instruments} - _reach(set(cash), ways) - misspelt):
+        for currency in sorted({i.currency for i in instruments} - _reach(set(cash), ways)):
             pricing = next(i.id for i in instruments if i.currency == currency)
             log.add(
                 UNKNOWN_NAME,
                 path,
                 f"{pricing} is priced in {currency}, and this broker has none and no instrument to convert with",
                 met=", ".join(cash) or "no cash",
+                nearest=find_nearest(currency, cash),
                 help_=f"write cash = {{ {currency} = 100000 }}",
             )
 

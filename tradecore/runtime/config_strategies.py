@@ -93,8 +93,7 @@ def _describe_market(
     broker = broker or (broker_names[0] if len(broker_names) == 1 else "")
     path: KeyPath = ("brokers", broker, "cash")
     # Cash that is a mistake already says nothing about the instruments.
-    cash = format_key_path(path)
-    is_sound = all(mistake.key != cash and not mistake.key.startswith(f"{cash}.") for mistake in log.found)
+    is_sound = all(mistake.key != format_key_path(path) for mistake in log.found)
     return _Market(known, currencies, next(iter(good.get(path, ())), None) if is_sound else None, path)
 
 
