@@ -97,7 +97,6 @@ class SimulatedBroker:
         self._sources: dict[str, MatchSource] = {}
         self._without_source: dict[str, str] = {}
         self._recorders: dict[str, Recorder] = {}
-        self._ledgers: dict[str, dict[str, Ledger]] = {}  # those of the book, by strategy and instrument
         self._reports: list[BrokerReport | AdjustmentReport] = []  # due since the instant at which they were made
         self._delayed_reports = ReportQueue()
         self._ended: list[str] = []  # orders whose end waits there to be told
@@ -128,7 +127,7 @@ class SimulatedBroker:
 
     def attach(self, strategy: str, recorder: Recorder) -> None:
         """Open ledgers for a strategy; its executions, order changes and marks go to the recorder."""
-        self._recorders[strategy], self._ledgers[strategy] = recorder, {}
+        self._recorders[strategy] = recorder
         self.account.attach(strategy, recorder)
 
     def choose_sources(
@@ -215,16 +214,7 @@ class SimulatedBroker:
 
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
-        working = self._take_charge(order)
-        engine, now = self._engine, self._timeline.now
-        if self._laws["submit"] is not None or self._commands or engine.due_ns <= now:
-            self._send("submit", working)
-            return
-        self._instant = now  # nothing comes before it: it takes effect now
-        self._accept(working, now)
-        if self._book.is_exposed:
-            self.account.watch(now)
-        self._set_next(engine.due_ns)
+        self._send("submit", self._take_charge(order))
 
     async def submit_group(self, group: OrderGroup) -> None:
         """Take charge of a submitted group: one command, whose orders take effect together. Raises: InvalidOrder."""
@@ -300,7 +290,10 @@ class SimulatedBroker:
             due += law.draw_ns(draw_key(self._seed, order.order_id, word))
         elif not commands and (engine := self._engine).due_ns > due:  # nothing comes before it: it takes effect now
             self._instant = due
-            self._take_effect(BrokerCommand(due, word, order, quantity, price, stop_price, now, reason))
+            if word == "submit":
+                self._accept(order, due)
+            else:
+                self._take_effect(BrokerCommand(due, word, order, quantity, price, stop_price, now, reason))
             if self._book.is_exposed:
                 self.account.watch(due)
             self._set_next(engine.due_ns)
@@ -434,7 +427,7 @@ class SimulatedBroker:
             self.run_postponed(command, due)
 
     def _accept(self, order: WorkingOrder, ts: int) -> None:
-        ledger = self._ledgers[order.strategy].get(order.instrument)
+        ledger = self._book.ledgers.get((order.strategy, order.instrument))
         if ledger is None:
             if order.instrument not in self._engine.lanes and self._open_waiting(order.instrument) is None:
                 reason = self._without_source.get(order.instrument, "no series of it is read by this run")
@@ -564,7 +557,7 @@ class SimulatedBroker:
         if ledger is None:
             lane, recorder = self._engine.lanes[order.instrument], self._recorders[order.strategy]
             ledger = self._money.make_ledger(order.strategy, self._instruments[order.instrument], lane, recorder)
-            self._book.ledgers[key] = self._ledgers[order.strategy][order.instrument] = ledger
+            self._book.ledgers[key] = ledger
         return ledger
 
     # --------------------------------------------------------------------- called by the engine (ExecutionListener)

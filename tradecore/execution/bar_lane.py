@@ -177,14 +177,11 @@ class BarLane(Lane):
         """See Lane.rescan."""
         if self.limits or self.stops or self._postponed:
             super().rescan()
-            return
-        due = NEVER
-        if self.takers:  # the usual: they wait for the next bar, whatever it is
-            events, times = self.events, self._times
-            self._scanned = at = self.taken
-            if at < len(events):
-                due = events[at].ts_event if times is None else times[at]
-        self.due_ns = self._scan_due_ns = due
+        elif self.takers:
+            self._scanned = self.taken
+            self._scan()
+        else:
+            self.due_ns = self._scan_due_ns = NEVER
 
     def _scan(self) -> None:
         if self.takers:  # whatever else works, the next bar has to be looked at
