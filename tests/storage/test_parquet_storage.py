@@ -19,9 +19,11 @@ import msgspec
 from pyarrow import parquet
 
 from tradecore.domain.depth_snapshot import DepthSnapshot
+from tradecore.domain.event_batch import EventBatch
 from tradecore.errors import StorageError, StorageSchemaNewer, StorageUnavailable
 from tradecore.storage import parquet_folder, parquet_manifest
 from tradecore.storage.market_data_storage import Appended, MarketDataStorage, Series, Span
+from tradecore.storage.parquet_columns import ROW_GROUP_ROWS
 from tradecore.storage.parquet_folder import ParquetFolder
 from tradecore.storage.parquet_manifest import Manifest, id_order, load_manifest, series_folder
 from tradecore.storage.parquet_storage import ParquetStorage
@@ -226,15 +228,30 @@ asyncio.run(main())
 
 
 async def test_a_reader_goes_on_when_another_process_rewrites_its_part(tmp_path: Path) -> None:
-    """The part it stands in is gone; the manifest that replaced it says where the rest is."""
-    events = [make_quote(at) for at in range(20_000)]
+    """The part it stands in is gone; the manifest that replaced it says where the rest is, behind its row group."""
+    events = [make_quote(at) for at in range(ROW_GROUP_ROWS + 2_000)]
+    late = ROW_GROUP_ROWS + 1_000
     async with opened(tmp_path) as storage, opened(tmp_path) as other:
         await storage.append(events)
         reader = storage.read(QUOTES, batch_size=9_000)
         seen = [*await anext(reader)]
-        await other.append([make_quote(19_000, 7.0), make_quote(0, 7.0)])
+        await other.append([make_quote(late, 7.0), make_quote(0, 7.0)])
         seen += [event for batch in [one async for one in reader] for event in batch]
-        assert seen == [*events[:19_001], make_quote(19_000, 7.0), *events[19_001:]]
+        assert seen == [*events[: late + 1], make_quote(late, 7.0), *events[late + 1 :]]
+
+
+async def test_a_batch_comes_with_the_columns_that_its_events_were_made_of(tmp_path: Path) -> None:
+    events = [make_quote(at, at * 0.25) for at in range(7)]
+    async with opened(tmp_path) as storage:
+        await storage.append(events)
+        batches = [batch async for batch in storage.read(QUOTES, START + 1, batch_size=4)]
+    assert [event for batch in batches for event in batch] == events[1:]
+    for batch in batches:
+        assert type(batch) is EventBatch
+        assert batch.is_coincident
+        assert batch.times == [event.ts_event for event in batch]
+        for field in ("ts_event", "bid_price", "bid_size", "ask_price", "ask_size"):
+            assert batch.columns[field].tolist() == [getattr(event, field) for event in batch], field
 
 
 async def test_two_processes_do_not_append_at_once(tmp_path: Path) -> None:

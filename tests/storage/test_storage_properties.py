@@ -20,9 +20,10 @@ from tradecore.domain.instant import MAX_NS, MIN_NS
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.trade_tick import Aggressor, TradeTick
 from tradecore.errors import InvalidEvent
+from tradecore.feeds.historical_feeds import HistoricalTradeFeed
 from tradecore.storage.append_check import check_event, sort_into_series
 from tradecore.storage.market_data_storage import MarketDataStorage, Series
-from tradecore.testing.storage_contract import bits, read_all
+from tradecore.testing.storage_contract import bits, make_trade, read_all
 
 MakeStorage = Callable[[Path], MarketDataStorage]
 SLOW_FIXTURE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -70,6 +71,34 @@ async def test_storage_returns_what_it_was_given(make_each_storage: MakeStorage,
             expected = sorted((one for one in events if one.event_type == kind), key=lambda one: one.ts_event)
             if expected:
                 assert bits(await read_all(storage, Series(kind, name), batch_size=7)) == bits(expected)
+        await storage.disconnect()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW_FIXTURE)
+@given(
+    delays=st.lists(st.tuples(few_instants, st.sampled_from([0, 0, 0, 1])), min_size=1, max_size=20),
+    batch_size=st.integers(1, 6),
+    limit=st.integers(1, 6),
+)
+async def test_what_a_feed_says_of_a_stored_batch_is_true(
+    make_each_storage: MakeStorage, delays: list[tuple[int, int]], batch_size: int, limit: int
+) -> None:
+    """`next_ns` is the time of the next event; `is_coincident` is only said where all came as they happened."""
+    times = sorted(instant for instant, _ in delays)
+    events = [make_trade(at, 1.0 + row, received=delays[row][1]) for row, at in enumerate(times)]
+    with tempfile.TemporaryDirectory() as folder:
+        storage = make_each_storage(Path(folder))
+        await storage.connect()
+        await storage.append(events)
+        feed = HistoricalTradeFeed(storage, "A.X", batch_size=batch_size)
+        seen: list[Any] = []
+        while batch := await feed.next_batch(limit):
+            seen += batch
+            assert feed.last_ts == batch[-1].ts_event
+            assert feed.next_ns == (events[len(seen)].ts_event if len(seen) < len(events) else None)
+            assert not feed.is_coincident or all(one.ts_event == one.ts_received for one in batch)
+        assert seen == events
+        await feed.close()
         await storage.disconnect()
 
 

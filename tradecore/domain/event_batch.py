@@ -12,18 +12,28 @@ from typing import Any
 
 
 class EventBatch(list[Any]):
-    """Events, their ts_event (int nanoseconds), and columns by field name: arrays of numpy, or array.array. Nothing of
-    it is changed once it is made.
+    """Events, their ts_event (int nanoseconds), and columns by field name: arrays of numpy, or array.array; no columns
+    where the source has none to give. Nothing of it is changed once it is made.
+
+    is_coincident: it is known that each event was received when it happened.
     """
 
-    __slots__ = ("columns", "times")
+    __slots__ = ("columns", "is_coincident", "times")
 
-    def __init__(self, events: Iterable[Any], times: list[int], columns: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        events: Iterable[Any],
+        times: list[int],
+        columns: Mapping[str, Any],
+        *,
+        is_coincident: bool = False,
+    ) -> None:
         super().__init__(events)
         self.times = times
         self.columns = columns
+        self.is_coincident = is_coincident
 
 
 def find_column(events: Sequence[Any], name: str) -> Any | None:
     """A field of all events; None where the events have to be looked at."""
-    return events.columns[name] if type(events) is EventBatch else None
+    return events.columns.get(name) if type(events) is EventBatch else None

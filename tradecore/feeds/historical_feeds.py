@@ -1,7 +1,9 @@
 """Historical feeds: stored series, read in batches.
 
 Receives: a MarketDataStorage, a series, a stretch of time (both ends included).
-Gives:    the stored events in order of event time; `last_ts`, the last time it has handed out.
+Gives:    the stored events in order of event time; `last_ts`, the last time it has handed out, and `next_ns`, the time
+          of the event after it where that is known, so that the batch is known to be whole; `is_coincident`, whether
+          the store says of the newest batch that each event was received when it happened.
 Never:    opens a reader before the first event is asked for; never checks order again: the store vouches for it
           (`is_trusted`).    Spec: 2.2; DESIGN 5.
 """
@@ -13,6 +15,7 @@ from inspect import isasyncgen
 from typing import Any, ClassVar
 
 from tradecore.domain.bar_type import BarType
+from tradecore.domain.event_batch import EventBatch
 from tradecore.domain.instant import MAX_NS, MIN_NS, check_ns, format_ns
 from tradecore.domain.instrument import check_instrument_id
 from tradecore.errors import FeedError
@@ -50,6 +53,8 @@ class HistoricalFeed(BaseFeed):
         if batch_size < 1:
             raise FeedError(f"feed {self.name!r}: batch_size is {batch_size}; expected at least 1")
         self.last_ts: int | None = None
+        self.next_ns: int | None = None
+        self.is_coincident = False
         self._storage = storage
         self._batch_size = batch_size
         self._reader: AsyncIterator[list[MarketEvent]] | None = None
@@ -70,6 +75,10 @@ class HistoricalFeed(BaseFeed):
         else:
             batch = held[taken : taken + limit]
             self._taken = taken + len(batch)
+        if self._taken < len(self._held):
+            self.next_ns = held[self._taken].ts_event
+        else:
+            self.next_ns = getattr(self._reader, "next_ns", None)
         self.last_ts = batch[-1].ts_event
         return batch
 
@@ -105,6 +114,7 @@ class HistoricalFeed(BaseFeed):
             if batch:
                 self._note_position(batch)
                 self._held = batch
+                self.is_coincident = type(batch) is EventBatch and batch.is_coincident
                 return True
         return False
 

@@ -159,7 +159,9 @@ class MarketDataStorage(Protocol):
     ) -> AsyncIterator[list[MarketEvent]]:
         """Batches of 1..batch_size events with start_ns <= ts_event <= end_ns, in order of (ts_event, appended).
 
-        Close it with `aclose()` when it is left early. Raises: SeriesNotFound at the first step.
+        Close it with `aclose()` when it is left early. Raises: SeriesNotFound at the first step. What an iterator may
+        say beside, for speed: its `next_ns`, the time of the event after the newest batch (None: not known); an
+        EventBatch, which is a list with times and columns.
         """
         ...
 

@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from tradecore.storage.event_columns import Column, Constant, EventLayout, Row
-from tradecore.storage.parquet_library import pa, parquet
+from tradecore.storage.parquet_library import np, pa, parquet
 
 ROW_GROUP_ROWS: Final = 65_536
 _LEVELS: Final = ("bids", "asks")
@@ -103,6 +103,13 @@ class RowGroup:
             constant = _constant(layout, field, statistics.column(position))
             self._views.append(_view(table.column(position)) if constant is None else constant)
         self._is_received_at_once = table.column(0).equals(table.column(1))
+        self._arrays: dict[str, Any] = {}
+        if np is not None:
+            self._arrays = {
+                field: np.asarray(view)
+                for field, view in zip(layout.fields, self._views, strict=True)
+                if isinstance(view, memoryview) and (field == "ts_event" or field in layout.floats)
+            }
 
     def first_at(self, instant: int) -> int:
         """Index of the first row at or after an instant."""
@@ -127,6 +134,10 @@ class RowGroup:
             else:
                 columns.append(view.slice(start, stop - start).to_pylist())
         return columns
+
+    def arrays(self, start: int, stop: int) -> dict[str, Any]:
+        """Event times and prices of a stretch as arrays of numpy, by field; none where numpy is not installed."""
+        return {field: whole[start:stop] for field, whole in self._arrays.items()}
 
     def rows_between(self, start: int, stop: int) -> list[Row]:
         """Rows of a stretch, in stored form."""

@@ -23,8 +23,10 @@ import msgspec
 
 from tradecore.errors import StorageUnavailable
 from tradecore.storage.append_identity import find_new
-from tradecore.storage.event_columns import LAYOUTS, EventLayout, Row, events_of
+from tradecore.storage.block_reader import Block
+from tradecore.storage.event_columns import LAYOUTS, EventLayout, Row
 from tradecore.storage.market_data_storage import MarketEvent
+from tradecore.storage.parquet_block import ParquetBlock
 from tradecore.storage.parquet_columns import ROW_GROUP_ROWS, RowGroup, arrow_schema, table_of, write_part
 from tradecore.storage.parquet_library import compute, pa, parquet
 from tradecore.storage.parquet_manifest import Manifest, Part, id_bounds, may_hold
@@ -59,8 +61,8 @@ class ParquetSeries:
             self._file.close()
         self._file, self._file_name, self._group, self._group_at = None, "", None, None
 
-    def load_block(self, instant: int, skip: int, end_ns: int, rows: int) -> list[Any]:
-        """At most `rows` events from an instant on, leaving out its first `skip`, up to end_ns; [] at the end."""
+    def load_block(self, instant: int, skip: int, end_ns: int) -> Block:
+        """Events of the row group at an instant, from there on, without its first `skip`, up to end_ns; or none."""
         for part, at in self._groups_from(instant):
             if part.first_ns > end_ns:
                 break
@@ -69,10 +71,10 @@ class ParquetSeries:
             if start >= group.rows:
                 skip = start - group.rows
                 continue
-            stop = min(start + rows, group.end_of(end_ns))
+            stop = group.end_of(end_ns)
             if stop <= start:
                 break
-            return events_of(self._layout, self.manifest.series.key, group.columns(start, stop))
+            return ParquetBlock(self._layout, self.manifest.series.key, group, start, stop)
         return []
 
     def load_between(self, first_ns: int, last_ns: int, limit: int | None) -> list[Row] | None:

@@ -20,7 +20,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import anyio
 
@@ -28,7 +28,7 @@ from tradecore.domain.instant import MAX_NS, MIN_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.errors import StorageError
 from tradecore.storage.append_check import sort_into_series
-from tradecore.storage.block_reader import BlockReader
+from tradecore.storage.block_reader import Block, BlockReader
 from tradecore.storage.covered_span import check_span
 from tradecore.storage.market_data_storage import (
     DEFAULT_BATCH,
@@ -45,7 +45,6 @@ from tradecore.storage.series_verification import verify_series
 
 Returned = TypeVar("Returned")
 
-BLOCK_ROWS: Final = 8_192  # Python values of this many rows are in memory at a time, for each reader
 _STALE_TRIES: Final = 3
 # How long closing waits for what is under way, a large append at most; what is not finished then ends by itself.
 CLOSING_S_MAX: Final = 60.0
@@ -106,17 +105,16 @@ class ParquetStorage:
         self, series: Series, start_ns: int = MIN_NS, end_ns: int = MAX_NS, *, batch_size: int = DEFAULT_BATCH
     ) -> AsyncIterator[list[MarketEvent]]:
         """Batches in order of (ts_event, appended)."""
-        rows = max(BLOCK_ROWS, batch_size)
         held: ParquetSeries | None = None
 
-        def load_on_thread(instant: int, skip: int) -> list[Any]:
+        def load_on_thread(instant: int, skip: int) -> Block:
             nonlocal held
             for attempt in range(_STALE_TRIES):
                 manifest = self._folder.find_manifest(series)
                 if held is None or held.manifest is not manifest:
                     held = ParquetSeries(self._folder.series_path(series), manifest)
                 try:
-                    return held.load_block(instant, skip, end_ns, rows)
+                    return held.load_block(instant, skip, end_ns)
                 except FileNotFoundError:
                     # Another process has rewritten the part since the manifest was read.
                     held = None
@@ -124,7 +122,7 @@ class ParquetStorage:
                         raise
             raise AssertionError("the last try returns or raises")
 
-        async def load(instant: int, skip: int) -> list[Any]:
+        async def load(instant: int, skip: int) -> Block:
             return await self._run(lambda: load_on_thread(instant, skip))
 
         return BlockReader(load, start_ns, batch_size)
