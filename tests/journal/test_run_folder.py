@@ -29,6 +29,7 @@ def fill(folder: RunFolder, order: OrderSnapshot, execution: Execution, count: i
     for ts in range(count):
         folder.record_order(replace(order, ts_event=ts))
         folder.record_execution(execution)
+        folder.flush_full()
 
 
 def test_a_line_holds_every_field_with_enums_by_name_and_exact_decimals(
@@ -164,7 +165,7 @@ def test_a_killed_run_is_incomplete_and_keeps_what_was_written(
     fill(folder, order, execution, 1_500)
     run = load_run(tmp_path / "run")
     assert run.status == "incomplete"
-    assert len(list(run.iterate_orders())) == 1_280  # the five blocks that were full
+    assert len(list(run.iterate_orders())) == 1_472  # the 23 blocks of 64 that were full
     assert "never came to its end" in run.problems[0]
     folder.finish("interrupted", facts=FACTS)
     assert load_run(tmp_path / "run").status == "interrupted"
@@ -216,6 +217,7 @@ FULL_DISK = """
     try:
         for ts in range(5_000):
             folder.record_order(order.snapshot(ts))
+            folder.flush_full()
     except RunFolderError as error:
         print(ts, error)
         folder.finish("failed", facts={"seed": 7}, error=str(error))

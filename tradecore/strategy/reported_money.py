@@ -21,7 +21,7 @@ from tradecore.domain.position import Position
 _SIDE_BUY: Final = OrderSide.BUY
 _ZERO = Decimal(0)
 
-FOLD_AT = 1_000
+FOLD_AT = 64
 """Executions that wait at most: they are kept in memory meanwhile."""
 
 
