@@ -239,6 +239,7 @@ latency = { submit = { type = "constant", ms = 3 } }
         ("venues.x.type=binance", "TC-CFG-023", "venues", 'write mode = "live"'),
         ("handover.on_broken=halt", "TC-CFG-023", "handover", 'write mode = "live"'),
         ("run.warmup=30d", "TC-CFG-023", "run.warmup", 'write mode = "live"'),
+        ("run.warmup=-5", "TC-CFG-011", "run.warmup", 'write warmup = "30d"'),
         ("run.warmup=30x", "TC-CFG-017", "run.warmup", 'write warmup = "30d"'),
         ("handover.overlap_s=-1", "TC-CFG-013", "handover.overlap_s", "0 or more"),
         ("strategies[0].broker=sin", "TC-CFG-020", "strategies[0].broker", 'did you mean "sim"?'),

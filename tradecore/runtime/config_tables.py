@@ -63,8 +63,11 @@ class TableReader(ScalarReader):
 
     def _read_field(self, raw: Any, struct: type[Any], field: Any, path: KeyPath) -> Any:
         at, place = (struct, field.encode_name), (*path, field.encode_name)
-        value = self.read_value(raw, field.type, place, RANGES.get(at), WORDS.get(at))
         check, right = CHECKS.get(at, (None, ""))
+        if check is not None and not isinstance(raw, str):
+            self.add_wrong_type(raw, "str", place, example=right)
+            return BAD
+        value = self.read_value(raw, field.type, place, RANGES.get(at), WORDS.get(at))
         if check is None or value is BAD:
             return value
         try:
