@@ -12,7 +12,7 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from typing import Final
 
-KEPT_MOST: Final = 16_384
+KEPT_MOST: Final = 1_024
 """Prices and sizes that are remembered; then it begins anew."""
 
 _CENTS_MOST: Final = 1e12

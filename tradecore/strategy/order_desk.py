@@ -39,7 +39,7 @@ IDS_MADE: Final = 64
 _WIDE: Final = Context(prec=50)
 _SMALL: Final = Decimal("1e-12")  # of a smaller increment a whole quantity could be more than is counted exactly
 
-FINISHED_KEPT: Final = 256
+FINISHED_KEPT: Final = 64
 """Handles of finished orders that are kept at least: a venue may tell of an execution after it told of the cancel."""
 
 
