@@ -172,7 +172,7 @@ def place_pieces(pieces: Sequence[Piece], times: Sequence[int]) -> None:
     if type(times) is memoryview and None not in known:
         import numpy as np  # where marks are a column, it is there
 
-        places = np.maximum.accumulate(np.searchsorted(times, known)).tolist()  # type: ignore[arg-type]
+        places = np.maximum.accumulate(np.asarray(times).searchsorted(known)).tolist()  # type: ignore[arg-type]
         for piece, place in zip(pieces, places, strict=True):
             piece.place = place
         return
@@ -233,8 +233,8 @@ def lay_out_columns(spans: Sequence[MarkedSpan]) -> PointColumns | None:
     times[places] = [piece.ts for piece in executed]
     prices[places] = [piece.price for piece in executed]
     held = prices
-    held *= np.repeat([piece.slope for piece in pieces], sizes)
-    held += np.repeat([piece.base for piece in pieces], sizes)
-    still = np.repeat([piece.other for piece in pieces], sizes)
-    is_long = np.repeat([piece.is_long for piece in pieces], sizes)
+    held *= np.array([piece.slope for piece in pieces]).repeat(sizes)
+    held += np.array([piece.base for piece in pieces]).repeat(sizes)
+    still = np.array([piece.other for piece in pieces]).repeat(sizes)
+    is_long = np.array([piece.is_long for piece in pieces]).repeat(sizes)
     return PointColumns(times, np.where(is_long, held, still), np.where(is_long, still, held))
