@@ -29,7 +29,6 @@ def fill(folder: RunFolder, order: OrderSnapshot, execution: Execution, count: i
     for ts in range(count):
         folder.record_order(replace(order, ts_event=ts))
         folder.record_execution(execution)
-        folder.flush_full()
 
 
 def test_a_line_holds_every_field_with_enums_by_name_and_exact_decimals(
@@ -217,7 +216,6 @@ FULL_DISK = """
     try:
         for ts in range(5_000):
             folder.record_order(order.snapshot(ts))
-            folder.flush_full()
     except RunFolderError as error:
         print(ts, error)
         folder.finish("failed", facts={"seed": 7}, error=str(error))

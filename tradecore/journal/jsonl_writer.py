@@ -2,7 +2,7 @@
 
 Receives: msgspec structs or plain values, or lines already encoded.
 Gives:    a file of one record per line, the SHA-256 of its bytes, counts of lines and bytes. Without a path only these.
-Never:    keeps a record that it has written; leaves half a line behind when the disk is full.    DESIGN 11.
+Never:    keeps a record longer than its buffer; leaves half a line behind when the disk is full.    DESIGN 11.
 
 Decimals are written as strings, enums by name (their value is their name), floats with the fewest digits that give the
 same float back.
@@ -11,7 +11,6 @@ same float back.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from io import FileIO
@@ -25,7 +24,7 @@ from tradecore.domain.event import Event
 from tradecore.errors import RunFolderError
 
 LINES_MAX: Final = 64
-"""Lines that wait for company: 20 kB of orders, which a processor has at hand."""
+"""Lines that wait at most before they are written: 20 kB of orders, which a processor has at hand."""
 
 
 def _name_unknown(value: Any) -> Any:
@@ -45,19 +44,14 @@ encode_record: Final = _ENCODER.encode
 
 
 class JsonlWriter:
-    """One file of records. `close` writes what waits; it may be called again.
+    """One file of records. `close` writes what waits; it may be called again."""
 
-    collect: take one record, which must not change afterwards; somebody calls `flush_full` now and then. It is the
-    list's own method, for who records with every order: a call in between costs, every time.
-    """
-
-    __slots__ = ("_file", "_hash", "_path", "_records", "byte_count", "collect", "is_whole", "written_count")
+    __slots__ = ("_file", "_hash", "_path", "_records", "byte_count", "is_whole", "written_count")
 
     def __init__(self, path: Path | None) -> None:
         """path: a file that does not exist yet, or None to keep only hash and counts. Raises: RunFolderError."""
         self._path = path
         self._records: list[Any] = []
-        self.collect: Callable[[Any], None] = self._records.append
         self._hash = sha256()
         self.written_count = 0
         self.byte_count = 0
@@ -76,12 +70,9 @@ class JsonlWriter:
 
     def write(self, record: Any) -> None:
         """One record; it must not change afterwards. Raises: RunFolderError when the file cannot take it."""
-        self._records.append(record)
-        self.flush_full()
-
-    def flush_full(self) -> None:
-        """Write what waits if it is enough. Raises: see flush."""
-        if len(self._records) >= LINES_MAX:
+        records = self._records
+        records.append(record)
+        if len(records) >= LINES_MAX:
             self.flush()
 
     def flush(self) -> None:
@@ -91,7 +82,7 @@ class JsonlWriter:
         # All that wait in one call: a record by itself costs three times as much.
         block = _ENCODER.encode_lines(self._records)
         self.written_count += len(self._records)
-        self._records.clear()
+        self._records = []
         self._hash.update(block)
         self.byte_count += len(block)
         if self._file is not None and self.is_whole:

@@ -41,7 +41,7 @@ class RunFolder:
     """The files of one run. Make it with `open_run_folder`, end it with `finish`.
 
     record_order: an order changed at the venue: one line of orders.jsonl. record_execution: one line of
-    executions.jsonl. Both only gather; `flush_full`, called after every window, writes.
+    executions.jsonl. Both raise RunFolderError. They are the writers' own methods: a call in between costs, every time.
     """
 
     def __init__(self, path: Path | None, run_id: str, *, trace: bool = False) -> None:
@@ -56,8 +56,8 @@ class RunFolder:
         except RunFolderError:
             self._close_all()
             raise
-        self.record_order: Callable[[OrderSnapshot], None] = self._writers["orders"].collect
-        self.record_execution: Callable[[Execution], None] = self._writers["executions"].collect
+        self.record_order: Callable[[OrderSnapshot], None] = self._writers["orders"].write
+        self.record_execution: Callable[[Execution], None] = self._writers["executions"].write
         self._is_finished = False
 
     # ------------------------------------------------------------------------------------------ while the run goes on
@@ -74,11 +74,6 @@ class RunFolder:
         if flush:
             for writer in self._writers.values():
                 writer.flush()
-
-    def flush_full(self) -> None:
-        """Write what has gathered, where it is enough. Raises: RunFolderError."""
-        for writer in self._writers.values():
-            writer.flush_full()
 
     def write_report(self, name: str, report: Mapping[str, Any]) -> None:
         """A file beside run.json, such as handover.json; it replaces the one before. Raises: RunFolderError."""

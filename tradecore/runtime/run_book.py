@@ -127,7 +127,6 @@ class RunBook:
                 complete_ns = min(complete_ns, find(mark))
         for analyzer in self._analyzers.values():
             analyzer.complete(complete_ns)
-        self.folder.flush_full()
 
     def _note_failure(self, failure: StrategyError) -> None:
         facts = {"strategy": failure.strategy, "callback": failure.callback, "error": str(failure.__cause__)}
