@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 import msgspec
+import pyarrow as pa
 from pyarrow import parquet
 
 from tradecore.domain.depth_snapshot import DepthSnapshot
@@ -23,6 +24,7 @@ from tradecore.domain.event_batch import EventBatch
 from tradecore.errors import StorageError, StorageSchemaNewer, StorageUnavailable
 from tradecore.storage import parquet_folder, parquet_manifest
 from tradecore.storage.market_data_storage import Appended, MarketDataStorage, Series, Span
+from tradecore.storage.parquet_block import BUILT_LEAST
 from tradecore.storage.parquet_columns import ROW_GROUP_ROWS
 from tradecore.storage.parquet_folder import ParquetFolder
 from tradecore.storage.parquet_manifest import Manifest, id_order, load_manifest, series_folder
@@ -241,10 +243,10 @@ async def test_a_reader_goes_on_when_another_process_rewrites_its_part(tmp_path:
 
 
 async def test_a_batch_comes_with_the_columns_that_its_events_were_made_of(tmp_path: Path) -> None:
-    events = [make_quote(at, at * 0.25) for at in range(7)]
+    events = [make_quote(at, at * 0.25) for at in range(2 * BUILT_LEAST)]
     async with opened(tmp_path) as storage:
         await storage.append(events)
-        batches = [batch async for batch in storage.read(QUOTES, START + 1, batch_size=4)]
+        batches = [batch async for batch in storage.read(QUOTES, START + 1, batch_size=BUILT_LEAST)]
     assert [event for batch in batches for event in batch] == events[1:]
     for batch in batches:
         assert type(batch) is EventBatch
@@ -252,6 +254,20 @@ async def test_a_batch_comes_with_the_columns_that_its_events_were_made_of(tmp_p
         assert batch.times == [event.ts_event for event in batch]
         for field in ("ts_event", "bid_price", "bid_size", "ask_price", "ask_size"):
             assert batch.columns[field].tolist() == [getattr(event, field) for event in batch], field
+
+
+async def test_a_batch_that_cannot_be_built_is_not_passed_over(tmp_path: Path) -> None:
+    """An aggressor that there is not, written by somebody else: who asks again meets it again."""
+    async with opened(tmp_path) as storage:
+        await storage.append([make_trade(at) for at in range(6)])
+        path = tmp_path / series_folder(TRADES) / files_of(tmp_path, TRADES)[0]
+        table = parquet.read_table(path)
+        codes = pa.array([1, 1, 1, 7, 1, 1], pa.int8())
+        parquet.write_table(table.set_column(4, table.schema.field("aggressor"), codes), path)
+        reader = storage.read(TRADES, batch_size=BUILT_LEAST)
+        for _ in range(2):
+            with pytest.raises(StorageUnavailable, match=r"trade_tick A.X: a row from .* is no TradeTick"):
+                await anext(reader)
 
 
 async def test_two_processes_do_not_append_at_once(tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ _LIQUIDITY_TAKER: Final = Liquidity.TAKER
 OPEN_GRACE_NS_MAX: Final = 5 * SECOND_NS
 """EXECUTION 6: a taker this late after a bar's start does not get its open any more."""
 
+PART_LEAST: Final = 8
+"""Marks that are less than this part of a window's are copied: a view keeps the whole column."""
+
 LATENESS_NS_MAX: Final = 5 * SECOND_NS
 """How long after its end a live bar may arrive before a command that waits for it takes effect without it."""
 
@@ -348,7 +351,10 @@ class BarLane(Lane):
         if marks is None:  # read off once per window, as the times are
             bars, shift = (self.events, self.shift_sell) if sign > 0 else (self.asks, self.shift_buy)
             marks = self._marks[sign] = self._list_marks(bars, shift)
-        return marks[0][start:stop], marks[1][start:stop]
+        instants, prices = marks[0][start:stop], marks[1][start:stop]
+        if isinstance(instants, memoryview) and (stop - start) * PART_LEAST < len(times):
+            return list(instants), list(prices)
+        return instants, prices
 
     def _list_marks(self, bars: Sequence[Bar], shift: float) -> tuple[Sequence[int], Sequence[float]]:
         """Times and closes of all loaded bars; of columns nothing is read before it is asked for."""

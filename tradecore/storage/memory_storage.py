@@ -17,7 +17,7 @@ from tradecore.domain.instrument import Instrument
 from tradecore.errors import SeriesNotFound, StorageError
 from tradecore.storage.append_check import sort_into_series
 from tradecore.storage.append_identity import find_new
-from tradecore.storage.block_reader import BlockReader
+from tradecore.storage.block_reader import NO_EVENTS, Block, BlockReader, EventBlock
 from tradecore.storage.covered_span import check_span, join_spans
 from tradecore.storage.event_columns import LAYOUTS, Row, events_of
 from tradecore.storage.market_data_storage import (
@@ -101,13 +101,13 @@ class MemoryStorage:
         """Batches in order of (ts_event, appended)."""
         rows = max(BLOCK_ROWS, batch_size)
 
-        async def load(instant: int, skip: int) -> list[Any]:
+        async def load(instant: int, skip: int) -> Block:
             await asyncio.sleep(0)
             self._check_open()
             held = self._find(series)
             if held is None:
-                return []
-            return events_of(held.layout, series.key, held.slice(instant, skip, end_ns, rows))
+                return NO_EVENTS
+            return EventBlock(events_of(held.layout, series.key, held.slice(instant, skip, end_ns, rows)))
 
         return BlockReader(load, start_ns, batch_size)
 

@@ -135,9 +135,16 @@ class RowGroup:
                 columns.append(view.slice(start, stop - start).to_pylist())
         return columns
 
-    def arrays(self, start: int, stop: int) -> dict[str, Any]:
-        """Event times and prices of a stretch as arrays of numpy, by field; none where numpy is not installed."""
-        return {field: whole[start:stop] for field, whole in self._arrays.items()}
+    def time_at(self, row: int) -> int:
+        """Event time of a row."""
+        return int(self._views[0][row])
+
+    def copy_arrays(self, start: int, stop: int) -> dict[str, Any]:
+        """Event times and prices of a stretch as arrays of numpy, by field; none where numpy is not installed.
+
+        Copies, because who keeps a part of one would keep the whole row group.
+        """
+        return {field: whole[start:stop].copy() for field, whole in self._arrays.items()}
 
     def rows_between(self, start: int, stop: int) -> list[Row]:
         """Rows of a stretch, in stored form."""

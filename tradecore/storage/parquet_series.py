@@ -23,7 +23,7 @@ import msgspec
 
 from tradecore.errors import StorageUnavailable
 from tradecore.storage.append_identity import find_new
-from tradecore.storage.block_reader import Block
+from tradecore.storage.block_reader import NO_EVENTS, Block
 from tradecore.storage.event_columns import LAYOUTS, EventLayout, Row
 from tradecore.storage.market_data_storage import MarketEvent
 from tradecore.storage.parquet_block import ParquetBlock
@@ -75,7 +75,7 @@ class ParquetSeries:
             if stop <= start:
                 break
             return ParquetBlock(self._layout, self.manifest.series.key, group, start, stop)
-        return []
+        return NO_EVENTS
 
     def load_between(self, first_ns: int, last_ns: int, limit: int | None) -> list[Row] | None:
         """Rows of a stretch of time; None when there are more than `limit`."""

@@ -24,7 +24,7 @@ from tradecore.domain.instant import MAX_NS, MIN_NS
 from tradecore.domain.instrument import Instrument
 from tradecore.errors import SeriesNotFound, StorageError
 from tradecore.storage.append_check import sort_into_series
-from tradecore.storage.block_reader import BlockReader
+from tradecore.storage.block_reader import Block, BlockReader, EventBlock
 from tradecore.storage.covered_span import check_span, join_spans
 from tradecore.storage.market_data_storage import (
     DEFAULT_BATCH,
@@ -104,12 +104,12 @@ class SqliteStorage:
         """Batches in order of (ts_event, appended)."""
         rows = max(BLOCK_ROWS, batch_size)
 
-        async def load(instant: int, skip: int) -> list[Any]:
+        async def load(instant: int, skip: int) -> Block:
             def load_on_thread(connection: sqlite3.Connection) -> list[Any]:
                 owner_id = self._find_owner(connection, series)
                 return SqliteSeries(connection, series, owner_id).load_block(instant, skip, end_ns, rows)
 
-            return await self._run(load_on_thread)
+            return EventBlock(await self._run(load_on_thread))
 
         return BlockReader(load, start_ns, batch_size)
 
