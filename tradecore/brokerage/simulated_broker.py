@@ -374,7 +374,7 @@ class SimulatedBroker:
             lane.take_until(ts)
         for ledger in self._book.ledgers.values():
             if ledger.lane.last is not None:
-                ledger.record_marks(min(ts, ledger.lane.last_ns), ledger.position.quantity)
+                ledger.record_marks(ts, ledger.position.quantity)
 
     def end_window(self, mark: int) -> None:
         """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
