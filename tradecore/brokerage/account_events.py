@@ -67,6 +67,7 @@ class AccountEvents:
 
     def end_window(self) -> None:
         """All loaded events have happened."""
+        self._adjustments.end_window()
         if self._margin is not None:
             self._margin.end_window()
         self._refresh()

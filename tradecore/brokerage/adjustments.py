@@ -74,13 +74,20 @@ class Adjustments:
         self._waiting: deque[Due] = deque()
         self._borrow_rate = borrow_rate / DAYS_OF_YEAR
         self._midnight_ns = NEVER
+        self._has_begun = False  # the first window is over
         self.heard: dict[tuple[str, str], list[tuple[AccountAdjustment, int]]] = {}
 
     def begin(self, ts: int) -> None:
-        """Market events begin at this instant: from the next UTC midnight on, shorts cost a day's borrowing."""
-        if self._borrow_rate and self._midnight_ns == NEVER:
-            self._midnight_ns = (ts // DAY_NS + 1) * DAY_NS
+        """Events of a series begin at this instant: from the midnight (UTC) after the first of all on, shorts cost a
+        day's borrowing.
+        """
+        if self._borrow_rate and not self._has_begun:
+            self._midnight_ns = min(self._midnight_ns, (ts // DAY_NS + 1) * DAY_NS)
             self._refresh()
+
+    def end_window(self) -> None:
+        """All loaded events have happened; what comes is later."""
+        self._has_begun = self._midnight_ns != NEVER
 
     def load(self, dues: Sequence[Due]) -> None:
         """Adjustments of the next window, in order of time."""
