@@ -192,7 +192,6 @@ def check_quotes(witness: Witness, report: Any, source: FrameSource, cut_ns: int
     assert all(before.ts_received < after.ts_received for before, after in pairwise(new))
 
 
-@pytest.mark.timeout(90)
 async def test_a_venue_that_is_gone_for_ten_seconds_leaves_a_hole_that_is_filled_and_the_gate_says_why(
     venue_process: StartVenue, recording: Path, source: FrameSource
 ) -> None:
