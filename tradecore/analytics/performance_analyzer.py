@@ -33,13 +33,13 @@ from tradecore.domain.position import Position
 from tradecore.domain.trading_session import parse_session
 from tradecore.errors import StatisticsError
 
-PENDING_MAX: Final = 2**13
-"""Marks kept as they came before the older half is laid out: 0.6 MB of ints and floats at most, for a cache to hold."""
+PENDING_MAX: Final = 2**14
+"""Marks kept as they came before the older half is laid out: 1.2 MB of ints and floats at most."""
 
 PENDING_OF_LEDGER: Final = 2**7
 """The same of each ledger, where that is more together: laying out has its price for each."""
 
-WAITING_MAX: Final = 64
+WAITING_MAX: Final = 128
 """Executions and calls of marks that wait before they are taken in."""
 
 
