@@ -38,7 +38,9 @@ BETTER = 0.99
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds without a better one that end it (default 5)")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="rounds of each; shares take more while they find better ones (default 5)"
+    )
     parser.add_argument("--only", default="", help="comma-separated names, for example W1,sqlite")
     options = parser.parse_args()
     data = w.make_workloads()
@@ -81,10 +83,10 @@ def compare(
     for number in range(ROUNDS_MORE * rounds):
         seconds, right = run_engine()
         repeats = max(round(min(seconds, best_engine) / max(min(once, best_bare), 1e-6)), 1)
-        bare_seconds = sum(run_bare() for _ in range(repeats)) / repeats
-        if min(seconds / best_engine, bare_seconds / best_bare) < BETTER:
+        bare_mean = sum(run_bare() for _ in range(repeats)) / repeats
+        if min(seconds / best_engine, bare_mean / best_bare) < BETTER:
             last = number
-        best_bare, best_engine = min(best_bare, bare_seconds), min(best_engine, seconds)
+        best_bare, best_engine = min(best_bare, bare_mean), min(best_engine, seconds)
         is_right = is_right and right
         if number + 1 >= rounds + last:
             break

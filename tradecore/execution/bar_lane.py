@@ -117,7 +117,7 @@ class BarLane(Lane):
 
     @property
     def last_ns(self) -> int:
-        """See Lane.last_ns."""
+        """Instant of the newest bar, or pair, that has happened; only asked once there is one."""
         own = self.time_of(self.last)
         return own if self.last_ask is None else max(own, self.time_of(self.last_ask))
 

@@ -131,11 +131,6 @@ class Lane:
             return events.times if type(events) is EventBatch else [event.ts_event for event in events]
         return [event.ts_received for event in events]
 
-    @property
-    def last_ns(self) -> int:
-        """Instant of the newest event that has happened; only asked once there is one."""
-        return self.time_of(self.last)
-
     def take_until(self, ts: int) -> None:
         """What happened by this instant becomes what stands; only called where none of it can execute anything."""
         taken, events = self.taken, self.events

@@ -17,7 +17,7 @@ from tradecore.storage.event_columns import EventLayout, events_of
 from tradecore.storage.parquet_columns import RowGroup
 
 BUILT_LEAST: Final = 256
-"""Events that are built together: a column costs as much to begin as twenty of its values."""
+"""Events that are built together; shorter batches are cut from them, because every column has its price to begin."""
 
 
 class ParquetBlock:
