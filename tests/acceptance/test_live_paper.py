@@ -69,15 +69,16 @@ def wait_for_phase(folder: Path, phase: str) -> Path:
     pytest.fail(f"phase {phase} did not begin within {WAIT_S} s")
 
 
-def find_venues() -> set[int]:
-    """Process ids of local venues that a run started for itself."""
+def find_venues(started_in: Path) -> set[int]:
+    """Process ids of local venues that a run started for itself; they work in the run's own folder."""
     listed = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_bytes().split(b"\0")
+            works_in = (folder / "cwd").readlink()
         except OSError:
             continue
-        if b"venue" in command and b"--with-parent" in command:
+        if works_in == started_in and b"venue" in command and b"--with-parent" in command:
             listed.add(int(folder.name))
     return listed
 
@@ -104,25 +105,23 @@ def test_one_command_goes_from_a_to_d_and_says_how(start_live: Start, tmp_path: 
 def test_a_signal_in_phase_d_stops_cleanly_and_takes_the_venue_along(
     start_live: Start, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    before = find_venues()
     process = start_live(*SMALL)
     folder = wait_for_phase(tmp_path, "D")
-    assert len(find_venues() - before) == 1
+    assert len(find_venues(tmp_path)) == 1
     process.send_signal(number)
     out, errors = process.communicate(timeout=WAIT_S)
     assert process.returncode == code, errors
     assert json.loads(out)["status"] == "interrupted"
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
     assert json.loads((folder / "handover.json").read_text())["phases"][-1]["phase"] == "D"
-    assert find_venues() - before == set()
+    assert find_venues(tmp_path) == set()
 
 
 def test_ctrl_c_does_not_wait_for_a_local_venue_that_is_still_starting(start_live: Start, tmp_path: Path) -> None:
     """A day of its market takes it many seconds to make up."""
-    before = find_venues()
     process = start_live("venues.binance.local.history=1d", "venues.binance.local.rate=10")
     until = time.monotonic() + WAIT_S
-    while not find_venues() - before and time.monotonic() < until:
+    while not find_venues(tmp_path) and time.monotonic() < until:
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
@@ -131,7 +130,7 @@ def test_ctrl_c_does_not_wait_for_a_local_venue_that_is_still_starting(start_liv
     assert process.returncode == 130, errors
     assert time.monotonic() - asked < 5
     assert json.loads(out)["status"] == "interrupted"
-    assert find_venues() - before == set()
+    assert find_venues(tmp_path) == set()
 
 
 def test_frames_that_cannot_be_read_are_told_with_the_result(start_live: Start, tmp_path: Path) -> None:
@@ -144,15 +143,15 @@ def test_frames_that_cannot_be_read_are_told_with_the_result(start_live: Start, 
 
 def test_a_run_that_is_killed_leaves_no_venue_behind(start_live: Start, tmp_path: Path) -> None:
     """Nothing of the run can clean up any more: the venue sees its stdin end."""
-    before = find_venues()
     process = start_live(*SMALL)
     folder = wait_for_phase(tmp_path, "D")
+    assert len(find_venues(tmp_path)) == 1
     process.kill()
     process.wait(timeout=WAIT_S)
     until = time.monotonic() + WAIT_S
-    while find_venues() - before and time.monotonic() < until:
+    while find_venues(tmp_path) and time.monotonic() < until:
         time.sleep(0.05)
-    assert find_venues() - before == set()
+    assert find_venues(tmp_path) == set()
     assert json.loads((folder / "run.json").read_text())["status"] == "incomplete"
     assert json.loads((folder / "handover.json").read_text())["phases"][-1]["phase"] == "D"
 

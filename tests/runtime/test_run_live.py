@@ -81,6 +81,20 @@ async def test_the_report_proves_stream_by_stream() -> None:
     assert all(span.duration_ns is not None for span in result.handover.phases)
 
 
+async def test_the_report_is_in_the_run_folder_before_anybody_hears_of_phase_d(tmp_path: Path) -> None:
+    """A strategy, or who watches events.jsonl, may look for it at once, or kill the run."""
+    found: dict[str, Any] = {}
+
+    def look(strategy: LogStrategy, word: str, event: Any) -> None:
+        if word == "phase":
+            reports = [json.loads(path.read_text()) for path in tmp_path.glob("*/handover.json")]
+            found[event.phase.value] = [[span["phase"] for span in report["phases"]] for report in reports]
+
+    async with open_market_stage() as stage:
+        await stage.go(LogStrategy("trades", act=look), runs_dir=tmp_path)
+    assert found == {"A": [], "B": [], "C": [], "D": [["A", "B", "C", "D"]]}
+
+
 async def test_a_run_without_warm_up_begins_live() -> None:
     async with open_market_stage() as stage:
         strategy = LogStrategy("trades")

@@ -142,6 +142,8 @@ class LiveRun:
         self.gate.note_phase(phase)
         if self.recording is not None:
             self.recording.note_phase(phase)
+        if phase is Phase.D_LIVE:
+            self.keep_report()  # before anybody hears of the phase: who does may look for it, or kill us
         await self.engine.change_phase(phase)
 
     def end_phase(self) -> None:

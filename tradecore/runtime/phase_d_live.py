@@ -19,7 +19,6 @@ async def trade_live(run: LiveRun) -> None:
     """Live, until the run's end, a strategy's stop_run, or somebody asks for it."""
     await run.begin_phase(Phase.D_LIVE)
     run.engine.open_to_outside(run.buffer.wake)
-    run.keep_report()
     stage, look = run.stage, run.look_for_questions
     while not run.is_over:
         if await stage.drain(run.stop_ns):
