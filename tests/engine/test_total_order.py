@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from tradecore.domain.bar_type import BarType
 from tradecore.domain.delay_law import ConstantDelay, DelayLaw, LognormalDelay
 from tradecore.domain.instant import SECOND_NS
 from tradecore.engine.delay_simulator import DelaySimulator
+from tradecore.feeds import columns_feed, merge
 from tradecore.feeds.columns_feed import BarColumnsFeed, QuoteColumnsFeed, TradeColumnsFeed
 
 T0 = 1_704_067_200 * SECOND_NS  # 2024-01-01T00:00:00Z
@@ -68,11 +70,12 @@ def describe(event: Any) -> str:
 seconds = st.lists(st.integers(0, 12), max_size=14).map(sorted)
 
 
-def make_feeds(times: dict[str, list[int]]) -> dict[str, Any]:
-    """One feed of each kind, fresh: a feed is read once."""
+def make_feeds(times: dict[str, list[int]], in_columns: Sequence[str] = ()) -> dict[str, Any]:
+    """One feed of each kind, fresh: a feed is read once. in_columns: whose times are arrays of numpy."""
 
-    def stamps(name: str) -> list[int]:
-        return [T0 + s * SECOND_NS for s in times[name]]
+    def stamps(name: str) -> Any:
+        instants = [T0 + s * SECOND_NS for s in times[name]]
+        return np.array(instants, np.int64) if name in in_columns else instants
 
     def numbers(name: str, base: float) -> list[float]:
         return [base + i for i in range(len(times[name]))]
@@ -80,7 +83,8 @@ def make_feeds(times: dict[str, list[int]]) -> dict[str, Any]:
     bars: dict[str, Any] = {}
     for name, step in (("minute", "1m"), ("hour", "1h")):
         # A series of bars has one bar per end.
-        ends = sorted(set(stamps(name)))
+        ends = stamps(name)
+        ends = np.unique(ends) if name in in_columns else sorted(set(ends))
         prices = [1000.0 + i for i in range(len(ends))]
         bars[name] = BarColumnsFeed(f"A.X {step} last", ends, prices, prices, prices, prices, prices)
     return {
@@ -103,16 +107,19 @@ PLACE = {"quote": (1, 0, "A.X"), "trade": (2, 0, "A.X"), "other": (2, 0, "B.X"),
 async def test_delivery_is_the_sorted_union_at_every_batch_size_and_feed_order(
     run_engine: Any, times: dict[str, list[int]], order: list[str], data: Any
 ) -> None:
-    """The merge must be the sort by the full key, whatever the windows were."""
+    """The merge must be the sort by the full key, whatever the windows were, and wherever times stand in columns."""
     expected: list[tuple[Any, ...]] = []
     for kind in KINDS:
         stamps = sorted(set(times[kind])) if kind in ("minute", "hour") else times[kind]
         expected += [(s, PLACE[kind], i) for i, s in enumerate(stamps)]
     expected.sort()
     size = data.draw(st.sampled_from(BATCH_SIZES))
-    feeds = make_feeds(times)
+    feeds = make_feeds(times, data.draw(st.lists(st.sampled_from(KINDS), unique=True)))
     listener = Listener([feeds[kind] for kind in order])
-    await run_engine([listener], batch_size=size)
+    with pytest.MonkeyPatch.context() as patch:  # so that few will do
+        patch.setattr(columns_feed, "TIMES_LEAST", 1)
+        patch.setattr(merge, "COLUMNS_LEAST", 2)
+        await run_engine([listener], batch_size=size)
     assert [now for now, _, _ in listener.heard] == [T0 + s * SECOND_NS for s, _, _ in expected]
     words = {"quote": "quote_tick A.X", "trade": "trade_tick A.X", "other": "trade_tick B.X", "own": "news",
              "minute": "bar A.X 1m last", "hour": "bar A.X 1h last"}  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tradecore.domain.event_batch import EventBatch
@@ -28,6 +29,23 @@ async def test_a_window_of_one_feed_that_knows_its_next_row_is_its_batch(rows: i
             assert window.mark == delivered + 1
     assert sizes[:2] == [BATCH_LEAST] * 2
     assert delivered == rows
+
+
+async def test_times_that_stand_in_columns_are_merged_as_columns() -> None:
+    """Three feeds, one of them without columns, up to three events at an instant: C's come behind B's and A's."""
+    queue = EventQueue(batch_size=400)
+    evens, thirds, twelfths = (list(range(0, 1_200, step)) for step in (2, 3, 12))
+    queue.add(TradeColumnsFeed("C.SIM", twelfths, [1.0] * len(twelfths)))
+    queue.add(TradeColumnsFeed("B.SIM", np.array(thirds), [1.0] * len(thirds)))
+    queue.add(TradeColumnsFeed("A.SIM", np.array(evens), [1.0] * len(evens)))
+    delivered, in_columns = [], 0
+    while (window := await queue.next_window()) is not None:
+        delivered += [(event.ts_event, event.instrument) for event in window.deliveries]
+        in_columns += type(window.deliveries) is tuple
+    assert delivered == sorted(
+        [(ts, "A.SIM") for ts in evens] + [(ts, "B.SIM") for ts in thirds] + [(ts, "C.SIM") for ts in twelfths]
+    )
+    assert in_columns
 
 
 async def test_an_instant_is_not_split_where_the_next_row_is_of_it() -> None:

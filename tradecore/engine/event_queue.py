@@ -30,7 +30,7 @@ from tradecore.feeds.merge import (
 from tradecore.feeds.order_check import check_order
 from tradecore.feeds.own_event import stamp_own_event
 
-WINDOW_MOST: Final = 12_288
+WINDOW_MOST: Final = 9_600
 """Events that the windows of many feeds hold together: what a processor's cache still has when they are delivered."""
 
 LEAST_BATCH: Final = 64

@@ -41,7 +41,12 @@ Floats = Sequence[float] | Any
 """Finite numbers: a list, an array("d"), or a numpy array of float64."""
 
 BATCH_LEAST: Final = 256
-"""Events of a batch that keeps its columns: of many feeds, whose batches are short and cut, nobody would read them."""
+"""Events of a batch that keeps all its columns: of many feeds, whose batches are short and cut, nobody would read more
+than the times, by which they are merged.
+"""
+
+TIMES_LEAST: Final = 16
+"""Events of a batch that keeps those."""
 
 
 class ColumnsFeed(BaseFeed):
@@ -91,9 +96,11 @@ class ColumnsFeed(BaseFeed):
         self._position = stop
         self.last_ts = times[-1]
         self.next_ns = int(self._ts_event[stop]) if stop < self._stop else None
-        if stop - first < BATCH_LEAST:
+        if stop - first < TIMES_LEAST:
             return list(events)
-        columns = {"ts_event": self._ts_event, **self._columns}
+        columns = {"ts_event": self._ts_event}
+        if stop - first >= BATCH_LEAST:
+            columns |= self._columns
         return EventBatch(events, times, {name: column[first:stop] for name, column in columns.items()})
 
     def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:

@@ -6,27 +6,32 @@ Gives:    windows: all deliveries strictly before the mark, in delivery order
 Never:    splits an instant over two windows, so neither batch sizes nor the order in which feeds were added can show;
           never awaits (engine/event_queue.py fetches).    Spec: 3.1; DESIGN 4, 5.
 
-Slices are joined in rank order and sorted stably by time: Timsort finds the runs, which costs a fraction of a heap.
+Slices are joined in rank order and sorted stably by time: Timsort finds the runs, which costs a fraction of a heap, and
+less again where the times stand in columns beside the events.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from operator import attrgetter, ne
-from typing import Any, Final
+from operator import attrgetter, itemgetter, ne
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.event import RANK_BAR, RANK_DEPTH, RANK_OWN, RANK_QUOTE, RANK_TIME, RANK_TRADE
+from tradecore.domain.event_batch import find_column
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
 from tradecore.domain.trade_tick import TradeTick
 
 Rank = tuple[int, int, str, int]
 """Kind rank, bar step (ns), series name, feed number: the order of slices within one instant."""
+
+COLUMNS_LEAST: Final = 256
+"""Events of a window from which on times are sorted as columns, where they are: fewer are sooner done one by one."""
 
 event_time = attrgetter("ts_event")
 received_time = attrgetter("ts_received")
@@ -82,8 +87,9 @@ class Lane:
     """One feed's place in the merge: what it has given and what of it is not delivered yet.
 
     series: key of its one series (then `rank` is that of all its events), or None for a feed of mixed or own events,
-    which arrive in envelopes. held: not yet taken, in venue order. carried: taken (the brokers have them), due later
-    than the last mark because they were delayed. is_trusted: the feed's events are known to be in order and of its
+    which arrive in envelopes. held: not yet taken, in venue order; held_times: their event times as an array of numpy,
+    where all came with one. carried: taken (the brokers have them), due later than the last mark because they were
+    delayed. is_trusted: the feed's events are known to be in order and of its
     series. by_arrival: the feed says that its events are live or recorded,
     hence in order of arrival, brokers' events included (DESIGN 4). time_of: that time of an event, else its event time.
     last_ts: this time of the newest event that was fetched; next_ns: of the one after it, where the feed knows it.
@@ -91,7 +97,7 @@ class Lane:
     """
 
     __slots__ = (
-        "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "is_coincident",
+        "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "held_times", "is_coincident",
         "is_trusted", "last_ts", "next_ns", "number", "rank", "read_ahead", "rows", "series", "taken", "time_of",
     )  # fmt: skip
 
@@ -101,6 +107,7 @@ class Lane:
         self.series = series
         self.rank = rank
         self.held: list[Any] = []
+        self.held_times: Any = None
         self.taken = 0  # how many of held are gone; it is cut when half of it is
         self.carried: list[Any] = []
         self.finished = False
@@ -139,26 +146,36 @@ class Lane:
         if not coincident and self.is_coincident and not self.by_arrival:
             self.is_coincident = not any(map(ne, map(received_time, events), map(event_time, events)))
         self.last_ts = self.time_of(events[-1])
-        if self.taken == len(self.held):
-            self.held, self.taken = events, 0
-        else:
-            self.held = self.held[self.taken :] + events
-            self.taken = 0
+        times = find_column(events, "ts_event")
+        if not hasattr(times, "dtype"):  # not numpy's
+            times = None
+        if self.taken < len(self.held):
+            if self.held_times is not None and times is not None:
+                times = _join([self.held_times[self.taken :], times])
+            else:
+                times = None
+            events = self.held[self.taken :] + events
+        self.held, self.held_times, self.taken = events, times, 0
 
-    def take(self, mark: int | None) -> list[Any]:
-        """Events before the mark (all, without one), in venue order; they leave `held`."""
-        held, taken = self.held, self.taken
+    def take(self, mark: int | None) -> tuple[list[Any], Any]:
+        """Events before the mark (all, without one), in venue order, and their event times where those are an array of
+        numpy, else None. They leave `held`.
+        """
+        held, times, taken = self.held, self.held_times, self.taken
         if taken == len(held):
-            return []
+            return [], None
         if mark is None or self.time_of(held[-1]) < mark:
-            self.held, self.taken = [], 0
-            return held[taken:] if taken else held
+            self.held, self.held_times, self.taken = [], None, 0
+            if not taken:
+                return held, times
+            return held[taken:], None if times is None else times[taken:]
         cut = bisect_left(held, mark, taken, key=self.time_of)
         if 2 * cut > len(held):  # little is left, most often: what is taken shall be gone once it is delivered
             self.held, self.taken = held[cut:], 0
+            self.held_times = None if times is None else times[cut:]
         else:
             self.taken = cut
-        return held[taken:cut]
+        return held[taken:cut], None if times is None else times[taken:cut]
 
 
 class Window:
@@ -173,7 +190,7 @@ class Window:
 
     def __init__(
         self,
-        deliveries: list[Any],
+        deliveries: Sequence[Any],
         lane: Lane | None,
         loads: list[tuple[Lane, list[Any]]],
         mark: int,
@@ -189,7 +206,13 @@ class Window:
         self.is_last = is_last
 
 
-Slice = tuple[Rank, list[Any], Lane]
+class Slice(NamedTuple):
+    """Events of one rank, in their order. times: when they are received, as an array of numpy, where there is one."""
+
+    rank: Rank
+    events: list[Any]
+    lane: Lane
+    times: Any = None
 
 
 def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> Window:
@@ -198,7 +221,7 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
     loads: list[tuple[Lane, list[Any]]] = []
     in_step = True
     for lane in lanes:
-        new = lane.take(mark)
+        new, times = lane.take(mark)
         if new:
             loads.append((lane, new))
         if lane.is_coincident and not lane.carried:
@@ -209,31 +232,50 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
             due.sort(key=event_time)
             due.sort(key=received_time)
             cut = bisect_left(due, mark, key=received_time)
-            lane.carried, due = due[cut:], due[:cut]
+            lane.carried, due, times = due[cut:], due[:cut], None
             in_step = False
         if due:
             if lane.rank is not None:
-                slices.append((lane.rank, due, lane))
+                slices.append(Slice(lane.rank, due, lane, times))
             else:
                 _slice(due, lane, slices)
     if len(slices) == 1:
-        _, deliveries, lane = slices[0]
+        _, deliveries, lane, _ = slices[0]
         return Window(deliveries, lane if lane.rank is not None else None, loads, mark, is_last=is_last)
     slices.sort(key=_slice_rank)
     only = None
     if (
         slices
         and slices[0][0][0] == slices[-1][0][0] < RANK_OWN
-        and all(lane.is_trusted and lane.rank is not None for _, _, lane in slices)
+        and all(lane.is_trusted and lane.rank is not None for _, _, lane, _ in slices)
     ):
-        only = type(slices[0][1][0])  # they stand in order of their kinds
+        only = type(slices[0].events[0])  # they stand in order of their kinds
+    return Window(_sort(slices, in_step=in_step), None, loads, mark, only=only, is_last=is_last)
+
+
+def _sort(slices: Sequence[Slice], *, in_step: bool) -> Sequence[Any]:
+    """The events of slices that stand in rank order, by time. in_step: each was received when it happened."""
     joined: list[Any] = []
-    for _, events, _ in slices:
+    in_columns = 0
+    for _, events, _, times in slices:
         joined += events
+        if times is not None:
+            in_columns += len(times)
     if not in_step:
         joined.sort(key=event_time)
+    elif in_columns >= COLUMNS_LEAST and 2 * in_columns >= len(joined):
+        columns = [list(map(received_time, events)) if times is None else times for _, events, _, times in slices]
+        order: list[int] = _join(columns).argsort(kind="stable").tolist()
+        by_time: tuple[Any, ...] = itemgetter(*order)(joined)
+        return by_time
     joined.sort(key=received_time)
-    return Window(joined, None, loads, mark, only=only, is_last=is_last)
+    return joined
+
+
+def _join(columns: Sequence[Any]) -> Any:
+    import numpy as np  # where times are a column, it is there
+
+    return np.concatenate(columns)
 
 
 def _slice(events: list[Any], lane: Lane, slices: list[Slice]) -> None:
@@ -245,7 +287,7 @@ def _slice(events: list[Any], lane: Lane, slices: list[Slice]) -> None:
             parts[envelope.rank] = [envelope]
         else:
             part.append(envelope)
-    slices.extend((rank, part, lane) for rank, part in parts.items())
+    slices.extend(Slice(rank, part, lane) for rank, part in parts.items())
 
 
-_slice_rank: Callable[[Slice], Rank] = lambda item: item[0]  # noqa: E731  (a key function, named for its use)
+_slice_rank: Callable[[Slice], Rank] = itemgetter(0)
