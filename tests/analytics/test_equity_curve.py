@@ -17,7 +17,7 @@ from tradecore.domain.trading_session import parse_session
 
 
 def make_span(times: list[int], prices: list[float]) -> MarkedSpan:
-    return MarkedSpan(times, prices, [Piece(None, 0.0, 0.0, 1.0, True, 0.0)])
+    return MarkedSpan(times, prices, [Piece(None, 0.0, 0.0, 1.0, True, 0.0)], [0])
 
 
 def saw(i: int) -> float:
@@ -70,13 +70,15 @@ def test_coarsening_later_or_from_the_start_keeps_the_same_points() -> None:
 def test_an_execution_at_a_mark_takes_its_place() -> None:
     """One value per instant, the later one."""
     curve = LedgerCurve(parse_session("24x7"))
-    curve.extend([make_span([1, 2], [1.0, 2.0]), MarkedSpan((2,), (9.0,), [Piece(None, 0.0, 0.5, 0.0, False, 2.0)])])
+    curve.extend(
+        [make_span([1, 2], [1.0, 2.0]), MarkedSpan((2,), (9.0,), [Piece(None, 0.0, 0.5, 0.0, False, 2.0)], [0])]
+    )
     assert curve.to_columns() == ([1, 2], [1.0, 2.0], [0.0, 0.5])
 
 
 def test_spans_lay_the_held_side_over_the_price_and_let_the_other_stand() -> None:
     """Short 2 from 10 with 3 made long before: at 9 it is 2."""
-    span = MarkedSpan([5, 6], [9.0, 11.0], [Piece(None, 0.0, 20.0, -2.0, False, 3.0)])
+    span = MarkedSpan([5, 6], [9.0, 11.0], [Piece(None, 0.0, 20.0, -2.0, False, 3.0)], [0])
     assert lay_out([span]) == ([5, 6], [3.0, 3.0], [2.0, -2.0])
 
 

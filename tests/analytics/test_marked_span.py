@@ -29,17 +29,20 @@ def spans(draw: st.DrawFn) -> list[MarkedSpan]:
     for _ in range(draw(st.integers(1, 4))):
         times: list[int] = []
         pieces: list[Piece] = []
+        starts: list[int] = []
         for _ in range(draw(st.integers(1, 8))):
             now += draw(st.sampled_from([0, 200, 900, 2_500])) * SECOND_NS // 1_000
             course = draw(st.sampled_from([LONG, SHORT]))
             if draw(st.booleans()) or (made and made[-1].last_ns == now):
-                pieces.append(Piece(now, float(draw(st.integers(1, 9))), *course, place=len(times)))
+                pieces.append(Piece(now, float(draw(st.integers(1, 9))), *course))
+                starts.append(len(times))
             else:
                 if not pieces:
                     pieces.append(Piece(None, 0.0, *course))
+                    starts.append(0)
                 times.append(now)
         prices = [float(draw(st.integers(1, 9))) for _ in times]
-        made.append(MarkedSpan(times, prices, pieces))
+        made.append(MarkedSpan(times, prices, pieces, starts))
     return made
 
 
@@ -83,7 +86,7 @@ def test_a_span_cut_anywhere_has_the_same_points(made: list[MarkedSpan], cut_s: 
 
 def test_points_of_a_span_are_those_worked_by_hand() -> None:
     """Long 2 at base 5, then short 1 at base -3: 5 + 2 x 3 = 11, 5 + 2 x 4 = 13; executed at 6: -3 - 6 = -9, -3 - 7."""
-    span = MarkedSpan([1, 2, 3], [3.0, 4.0, 7.0], [Piece(None, 0.0, *LONG), Piece(2, 6.0, *SHORT, place=2)])
+    span = MarkedSpan([1, 2, 3], [3.0, 4.0, 7.0], [Piece(None, 0.0, *LONG), Piece(2, 6.0, *SHORT)], [0, 2])
     assert lay_out([span]) == ([1, 2, 2, 3], [11.0, 13.0, 4.0, 4.0], [1.0, 1.0, -9.0, -10.0])
 
 
@@ -92,9 +95,9 @@ def test_the_extremes_of_all_pieces_are_those_of_each(marks: list[int], places: 
     """Executions may stand together, or behind the last mark."""
     prices = [float(mark) for mark in marks]
     starts = [0, *sorted(min(place, len(prices)) for place in places)]
-    pieces = [Piece(place, 1.0, *LONG, place=place) for place in starts]
+    pieces = [Piece(place, 1.0, *LONG) for place in starts]
     expected = [(min(part), max(part)) if (part := prices[a:b]) else None for a, b in pairwise([*starts, len(prices)])]
-    found = MarkedSpan(range(len(prices)), prices, pieces).list_extremes()
+    found = MarkedSpan(range(len(prices)), prices, pieces, starts).list_extremes()
     assert [one if other is not None else None for one, other in zip(found, expected, strict=True)] == expected
 
 
@@ -102,7 +105,7 @@ def to_columns(made: list[MarkedSpan]) -> list[MarkedSpan]:
     """The same spans, as a feed with columns would give them."""
     columns: list[tuple[Any, Any]] = [(np.array(span.times, np.int64), np.array(span.prices, float)) for span in made]
     return [
-        MarkedSpan(memoryview(times), memoryview(prices), span.pieces)
+        MarkedSpan(memoryview(times), memoryview(prices), span.pieces, span.starts)
         for span, (times, prices) in zip(made, columns, strict=True)
     ]
 
@@ -111,23 +114,23 @@ def to_columns(made: list[MarkedSpan]) -> list[MarkedSpan]:
 def test_pieces_are_placed_alike_among_columns_and_lists(instants: set[int], known: list[int | None]) -> None:
     """Behind all marks that are before they are known, and never before the piece before."""
     times: Any = np.array(sorted(instants), np.int64)
-    one, other = ([Piece(1, 1.0, *LONG, known_ns=known_ns) for known_ns in known] for _ in range(2))
-    place_pieces(one, times.tolist())
-    place_pieces(other, memoryview(times))
-    assert one == other
+    pieces = [Piece(1, 1.0, *LONG, known_ns=known_ns) for known_ns in known]
+    starts = place_pieces(pieces, times.tolist())
+    assert starts == place_pieces(pieces, memoryview(times))
     least = 0
-    for piece in one:
-        if piece.known_ns is not None:
-            least = max(least, sum(ts < piece.known_ns for ts in instants))
-        assert piece.place == least
+    for known_ns, start in zip(known, starts, strict=True):
+        if known_ns is not None:
+            least = max(least, sum(ts < known_ns for ts in instants))
+        assert start == least
 
 
 @given(spans())
 def test_points_of_columns_are_the_points_of_lists(made: list[MarkedSpan]) -> None:
     points = lay_out_columns(to_columns(made))
     assert points is not None
-    assert tuple(column.tolist() for column in points) == lay_out(made)
-    assert lay_out_columns([*to_columns(made), MarkedSpan([99], [1.0], [Piece(None, 0.0, *LONG)])]) is None
+    longs, shorts = points.list_sides(slice(None))
+    assert (points.times.tolist(), longs.tolist(), shorts.tolist()) == lay_out(made)
+    assert lay_out_columns([*to_columns(made), MarkedSpan([99], [1.0], [Piece(None, 0.0, *LONG)], [0])]) is None
     assert lay_out_columns([]) is None
 
 
@@ -137,7 +140,7 @@ def test_cells_of_columns_are_the_cells_of_lists(made: list[MarkedSpan], width_n
     expected, found = (LedgerCurve(parse_session(session), width_ns) for _ in range(2))
     for number, short in enumerate(made):
         pieces = [replace(piece, ts=None if piece.ts is None else 60 * piece.ts) for piece in short.pieces]
-        span = MarkedSpan([60 * ts for ts in short.times], short.prices, pieces)
+        span = MarkedSpan([60 * ts for ts in short.times], short.prices, pieces, short.starts)
         expected.extend([span])
         points = lay_out_columns(to_columns([span]))
         if points is None or number % 3 == 1:

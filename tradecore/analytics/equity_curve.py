@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from tradecore.analytics.marked_span import Columns, MarkedSpan, PointColumns, lay_out
+from tradecore.analytics.marked_span import Columns, MarkedSpan, Point, PointColumns, lay_out
 from tradecore.domain.instant import MAX_NS, MIN_NS, SECOND_NS
 from tradecore.domain.trading_session import TradingSession, parse_session
 
@@ -74,10 +74,9 @@ class LedgerCurve:
         """The same with points that are columns."""
         import numpy as np  # who laid them out has it
 
-        times, longs, shorts = points
-        if self.last is not None:
-            before = zip(self.last, points, strict=True)
-            times, longs, shorts = (np.concatenate(((last,), column)) for last, column in before)
+        times, last = points.times, self.last
+        if last is not None:
+            times = np.concatenate(((last[0],), times))
         if not self.width_ns:
             over = times[1:] != times[:-1]
         else:
@@ -86,10 +85,22 @@ class LedgerCurve:
             if self._session.text != "24x7":
                 numbers = np.searchsorted(self._list_closes(int(times[0]), int(times[-1])), times)
                 over |= numbers[1:] != numbers[:-1]
-        over = over.nonzero()[0]
-        for column, made in ((self.times, times), (self.longs, longs), (self.shorts, shorts)):
-            column.frombytes(made[over].tobytes())
-        self.last = (int(times[-1]), float(longs[-1]), float(shorts[-1]))
+        if last is not None:
+            if over[0]:
+                self._keep(last)
+            over = over[1:]
+        kept = over.nonzero()[0]
+        longs, shorts = points.list_sides(kept)
+        for column, made in ((self.times, points.times[kept]), (self.longs, longs), (self.shorts, shorts)):
+            column.frombytes(made.tobytes())
+        (long,), (short,) = points.list_sides([-1])
+        self.last = (int(times[-1]), float(long), float(short))
+
+    def _keep(self, point: Point) -> None:
+        """The last of its cell is there."""
+        self.times.append(point[0])
+        self.longs.append(point[1])
+        self.shorts.append(point[2])
 
     def _list_closes(self, first_ns: int, last_ns: int) -> list[int]:
         """Closes of the session from the first instant on, up to the one that is not before the last."""
@@ -159,15 +170,12 @@ class LedgerCurve:
 
     def _append_cells(self, spans: Sequence[MarkedSpan]) -> None:
         # The same, computing a profit only where a point may stay: a cell holds many marks and several executions.
-        keep_times, keep_longs, keep_shorts = self.times.append, self.longs.append, self.shorts.append
         last = self.last
         until = self._find_cell_end(spans[0].first_ns if last is None else last[0])
         for span in spans:
             for is_new, point, until in span.list_ends(until, self._find_cell_end):  # noqa: B007, B020  (the next span goes on)
                 if is_new and last is not None:  # the point that stands is the last of its cell
-                    keep_times(last[0])
-                    keep_longs(last[1])
-                    keep_shorts(last[2])
+                    self._keep(last)
                 last = point
         self.last = last
 

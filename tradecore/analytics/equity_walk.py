@@ -43,7 +43,7 @@ class EquityWalk:
 
     def walk_columns(self, points: PointColumns) -> None:
         """The same where one ledger is all there is, and its points are columns."""
-        times, profits = points.times, points.longs + points.shorts
+        times, profits = points.times, points.held + points.others
         if self._open_ns is not None and times[0] != self._open_ns:
             self._tracker.track(self._open_ns, self._open_profit)
         over = (times[1:] != times[:-1]).nonzero()[0]  # but where a later point of the same instant takes its place
@@ -74,9 +74,9 @@ class EquityWalk:
         peak, trough = tracker.peak, tracker.trough
         for span in spans:
             times, prices = span.times, span.prices
-            for piece, stop, (low, high) in zip(span.pieces, span.stops, span.list_extremes(), strict=True):
-                start, executed_ns = piece.place, piece.ts
-                base, slope, other = piece.base, piece.slope, piece.other
+            places = zip(span.starts, span.stops, strict=True)
+            for piece, (start, stop), (low, high) in zip(span.pieces, places, span.list_extremes(), strict=True):
+                executed_ns, base, slope, other = piece.ts, piece.base, piece.slope, piece.other
                 first = times[start] if executed_ns is None else executed_ns
                 if (open_profit >= peak or open_profit < trough) and open_ns is not None and first != open_ns:
                     tracker.track(open_ns, open_profit)

@@ -274,11 +274,12 @@ class LedgerRecord:
         pieces, self._changes = self._changes, []
         if pieces and pieces[0].known_ns is None and times[0] < (pieces[-1].ts or 0):
             self._refuse(times[0])
-        place_pieces(pieces, times)
-        if not pieces or pieces[0].place:
+        starts = place_pieces(pieces, times)
+        if not starts or starts[0]:
             pieces.insert(0, self._before.continue_from())
+            starts.insert(0, 0)
         self._before = pieces[-1]
-        self._keep(MarkedSpan(times, prices, pieces), times[-1], prices[-1])
+        self._keep(MarkedSpan(times, prices, pieces, starts), times[-1], prices[-1])
 
     def settle(self) -> None:
         """No mark comes any more from before now: lay executions out that wait for theirs."""
@@ -286,7 +287,7 @@ class LedgerRecord:
         if pieces:
             self._before = last = pieces[-1]
             assert last.ts is not None, "an execution has a time"
-            self._keep(MarkedSpan((), (), pieces), last.ts, last.price)
+            self._keep(MarkedSpan((), (), pieces, [0] * len(pieces)), last.ts, last.price)
 
     def _keep(self, span: MarkedSpan, ts: int, price: float) -> None:
         for held in (self._long_held, self._short_held):

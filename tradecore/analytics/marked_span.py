@@ -16,7 +16,7 @@ from operator import sub
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple
 
 Columns = tuple[list[int], list[float], list[float]]
 """Times (ns), profit made long, profit made short (money)."""
@@ -26,20 +26,30 @@ Point = tuple[int, float, float]
 
 
 class PointColumns(NamedTuple):
-    """The same as Columns in arrays of numpy, int64 and float64."""
+    """The same as Columns in arrays of numpy: times (int64), profit of the side that is held or was last, profit of the
+    other side (float64), and whether the former is the long one (bool).
+    """
 
     times: Any
-    longs: Any
-    shorts: Any
+    held: Any
+    others: Any
+    is_long: Any
+
+    def list_sides(self, places: Any) -> tuple[Any, Any]:
+        """Profit made long and profit made short at some of the points."""
+        import numpy as np
+
+        held, others, is_long = self.held[places], self.others[places], self.is_long[places]
+        return np.where(is_long, held, others), np.where(is_long, others, held)
 
 
-class Piece(msgspec.Struct, gc=False):
-    """Marks from a place on, after an execution, and how profit moves with them while the holding stands still.
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """An execution, and how profit moves with the marks after it while the holding stands still.
 
     ts, price: of the execution, which is a mark at its own price; ts is None where the holding is older than the span,
     which has marks then. Profit of the side that is held (is_long) is base + slope x price, of the other side `other`;
     slope: signed quantity x multiplier. known_ns: marks before this instant are not of it, though they may come later;
-    None: all that come are. place: of its first mark in the span, set once they are there.
+    None: all that come are.
     """
 
     ts: int | None
@@ -49,7 +59,6 @@ class Piece(msgspec.Struct, gc=False):
     is_long: bool
     other: float
     known_ns: int | None = None
-    place: int = 0
 
     def continue_from(self) -> Piece:
         """The same holding at the beginning of a later span."""
@@ -58,7 +67,7 @@ class Piece(msgspec.Struct, gc=False):
 
 class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
     """Marks and executions in order of time. times: ns, ascending. prices: as many. Each is a list, or a memoryview of
-    a feed's column. pieces: in order, the first at 0.
+    a feed's column. pieces: in order. starts: the place of the first mark of each, 0 for the first piece.
 
     A time stands twice where an execution happened at a mark; the later point counts.
     """
@@ -66,6 +75,7 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
     times: Sequence[int]
     prices: Sequence[float]
     pieces: list[Piece]
+    starts: list[int]
 
     @property
     def point_count(self) -> int:
@@ -81,18 +91,13 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
     @property
     def last_ns(self) -> int:
         """Time of the last point."""
-        last = self.pieces[-1]
-        return self.times[-1] if last.place < len(self.times) or last.ts is None else last.ts
-
-    @property
-    def starts(self) -> list[int]:
-        """Where the marks of each piece begin."""
-        return [piece.place for piece in self.pieces]
+        executed_ns = self.pieces[-1].ts
+        return self.times[-1] if self.starts[-1] < len(self.times) or executed_ns is None else executed_ns
 
     @property
     def stops(self) -> list[int]:
         """Where the marks of each piece end."""
-        return [piece.place for piece in self.pieces[1:]] + [len(self.times)]
+        return [*self.starts[1:], len(self.times)]
 
     @property
     def is_columns(self) -> bool:
@@ -112,7 +117,7 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
 
     def copy_marks(self) -> MarkedSpan:
         """The same with marks of its own."""
-        return MarkedSpan(list(self.times), list(self.prices), self.pieces)
+        return MarkedSpan(list(self.times), list(self.prices), self.pieces, self.starts)
 
     def split(self, cut_ns: int) -> tuple[MarkedSpan | None, MarkedSpan | None]:
         """The points up to and including an instant, and the rest; None for nothing."""
@@ -122,15 +127,16 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
             return None, self
         cut = bisect_right(self.times, cut_ns)
         count = sum(
-            1 for piece in self.pieces
-            if piece.place < cut or (piece.place == cut and (piece.ts or cut_ns) <= cut_ns)
+            1 for piece, start in zip(self.pieces, self.starts, strict=True)
+            if start < cut or (start == cut and (piece.ts or cut_ns) <= cut_ns)
         )  # fmt: skip
-        rest = [replace(piece, place=piece.place - cut) for piece in self.pieces[count:]]
-        if cut < len(self.times) and not (rest and rest[0].place == 0):
+        rest, starts = self.pieces[count:], [start - cut for start in self.starts[count:]]
+        if cut < len(self.times) and not (starts and starts[0] == 0):
             rest.insert(0, self.pieces[count - 1].continue_from())
+            starts.insert(0, 0)
         return (
-            MarkedSpan(self.times[:cut], self.prices[:cut], self.pieces[:count]),
-            MarkedSpan(self.times[cut:], self.prices[cut:], rest),
+            MarkedSpan(self.times[:cut], self.prices[:cut], self.pieces[:count], self.starts[:count]),
+            MarkedSpan(self.times[cut:], self.prices[cut:], rest, starts),
         )
 
     def list_ends(self, until: int, find_end: Callable[[int], int]) -> Iterable[tuple[bool, Point, int]]:
@@ -138,8 +144,8 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
 
         until: end of the cell that is open. find_end: end of the cell that a time lies in.
         """
-        times, prices, pieces = self.times, self.prices, self.pieces
-        starts, count, last = [piece.place for piece in pieces], len(times), len(pieces)
+        times, prices, pieces, starts = self.times, self.prices, self.pieces, self.starts
+        count, last = len(times), len(pieces)
         place, number = 0, -1  # marks passed, and the piece whose execution was passed last
         if pieces[0].ts is None:
             number = 0
@@ -156,7 +162,7 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
             while number + 1 < last and starts[number + 1] == place and (pieces[number + 1].ts or 0) <= until:
                 number += 1
             piece = pieces[number]
-            if piece.place == place and piece.ts is not None:
+            if starts[number] == place and piece.ts is not None:
                 ts, price = piece.ts, piece.price
             else:
                 ts, price = times[place - 1], prices[place - 1]
@@ -164,23 +170,22 @@ class MarkedSpan(msgspec.Struct, frozen=True, gc=False):
             yield is_new, (ts, held, other) if piece.is_long else (ts, other, held), until
 
 
-def place_pieces(pieces: Sequence[Piece], times: Sequence[int]) -> None:
-    """Say where the marks of each piece begin, once they are there."""
+def place_pieces(pieces: Sequence[Piece], times: Sequence[int]) -> list[int]:
+    """Where the marks of each piece begin, once they are there."""
     known = [piece.known_ns for piece in pieces]
     if not known:
-        return
+        return []
     if type(times) is memoryview and None not in known:
         import numpy as np  # where marks are a column, it is there
 
-        places = np.maximum.accumulate(np.asarray(times).searchsorted(known)).tolist()  # type: ignore[arg-type]
-        for piece, place in zip(pieces, places, strict=True):
-            piece.place = place
-        return
-    place = 0
-    for piece, known_ns in zip(pieces, known, strict=True):
+        places: list[int] = np.maximum.accumulate(np.asarray(times).searchsorted(known)).tolist()  # type: ignore[arg-type]
+        return places
+    places, place = [], 0
+    for known_ns in known:
         if known_ns is not None:
             place = bisect_left(times, known_ns, place)
-        piece.place = place
+        places.append(place)
+    return places
 
 
 def _find_extremes(prices: Sequence[float]) -> tuple[float, float]:
@@ -200,8 +205,8 @@ def lay_out(spans: Iterable[MarkedSpan]) -> Columns:
     longs: list[float] = []
     shorts: list[float] = []
     for span in spans:
-        for piece, stop in zip(span.pieces, span.stops, strict=True):
-            start, base, slope = piece.place, piece.base, piece.slope
+        for piece, start, stop in zip(span.pieces, span.starts, span.stops, strict=True):
+            base, slope = piece.base, piece.slope
             held = [base + slope * mark for mark in span.prices[start:stop]]
             if piece.ts is not None:
                 times.append(piece.ts)
@@ -220,8 +225,8 @@ def lay_out_columns(spans: Sequence[MarkedSpan]) -> PointColumns | None:
     import numpy as np  # where marks are columns, it is there
 
     pieces = [piece for span in spans for piece in span.pieces]
-    executed = [piece for piece in pieces if piece.ts is not None]
-    is_executed = np.array([piece.ts is not None for piece in pieces])
+    executed_ns, paid, bases, slopes, is_long, others, _ = zip(*map(astuple, pieces), strict=True)
+    is_executed = np.array([ts is not None for ts in executed_ns])
     sizes = is_executed + np.array([count for span in spans for count in map(sub, span.stops, span.starts)])
     ends = sizes.cumsum()
     places = (ends - sizes)[is_executed]  # an execution is the first point of its piece
@@ -230,11 +235,9 @@ def lay_out_columns(spans: Sequence[MarkedSpan]) -> PointColumns | None:
     times, prices = np.empty(ends[-1], np.int64), np.empty(ends[-1])
     times[is_mark] = np.concatenate([span.times for span in spans])
     prices[is_mark] = np.concatenate([span.prices for span in spans])
-    times[places] = [piece.ts for piece in executed]
-    prices[places] = [piece.price for piece in executed]
+    times[places] = [ts for ts in executed_ns if ts is not None]
+    prices[places] = np.array(paid)[is_executed]
     held = prices
-    held *= np.array([piece.slope for piece in pieces]).repeat(sizes)
-    held += np.array([piece.base for piece in pieces]).repeat(sizes)
-    still = np.array([piece.other for piece in pieces]).repeat(sizes)
-    is_long = np.array([piece.is_long for piece in pieces]).repeat(sizes)
-    return PointColumns(times, np.where(is_long, held, still), np.where(is_long, still, held))
+    held *= np.array(slopes).repeat(sizes)
+    held += np.array(bases).repeat(sizes)
+    return PointColumns(times, held, np.array(others).repeat(sizes), np.array(is_long).repeat(sizes))
