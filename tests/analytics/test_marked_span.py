@@ -148,6 +148,10 @@ def test_cells_of_columns_are_the_cells_of_lists(made: list[MarkedSpan], width_n
         else:
             found.extend_columns(points)
     assert found.to_columns() == expected.to_columns()
+    assert list(found.list_gaps()) == list(expected.list_gaps())
+    for curve in (expected, found):
+        curve.coarsen(6 * MINUTE_NS)
+    assert found.to_columns() == expected.to_columns()
 
 
 @given(spans(), st.floats(-3, 100))

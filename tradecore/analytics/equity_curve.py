@@ -50,12 +50,13 @@ class LedgerCurve:
     The last point stays outside of the arrays, because a later mark of its instant or cell takes its place.
     """
 
-    __slots__ = ("_close", "_session", "last", "longs", "shorts", "times", "width_ns")
+    __slots__ = ("_close", "_has_columns", "_session", "last", "longs", "shorts", "times", "width_ns")
 
     def __init__(self, session: TradingSession, width_ns: int = 0) -> None:
         """session: its closes are kept at any width. width_ns: of a cell; 0 keeps every point."""
         self._session = session
         self._close = MIN_NS  # the first close of the session at or after the newest point that asked
+        self._has_columns = False  # points came as columns, so numpy is there
         self.width_ns = width_ns
         self.times, self.longs, self.shorts = array("q"), array("d"), array("d")
         self.last: tuple[int, float, float] | None = None
@@ -74,6 +75,7 @@ class LedgerCurve:
         """The same with points that are columns."""
         import numpy as np  # who laid them out has it
 
+        self._has_columns = True
         times, last = points.times, self.last
         if last is not None:
             times = np.concatenate(((last[0],), times))
@@ -111,18 +113,29 @@ class LedgerCurve:
 
     def coarsen(self, width_ns: int) -> None:
         """Keep the last point of each wider cell. The old arrays stay whole for the snapshots that share them."""
-        points = (self.times.tolist(), self.longs.tolist(), self.shorts.tolist())
-        last, self.last, self.width_ns = self.last, None, width_ns
+        columns, last = (self.times, self.longs, self.shorts), self.last
+        self.last, self.width_ns = None, width_ns
         self.times, self.longs, self.shorts = array("q"), array("d"), array("d")
-        self._append(points)
+        if self._has_columns and columns[0]:
+            import numpy as np
+
+            times, longs, shorts = map(np.array, columns)
+            self.extend_columns(PointColumns(times, longs, shorts, np.ones(len(times), bool)))
+        else:
+            self._append((columns[0].tolist(), columns[1].tolist(), columns[2].tolist()))
         if last is not None:
             self._append(([last[0]], [last[1]], [last[2]]))
 
-    def list_gaps(self) -> list[int]:
-        """The times between points, ns, ascending."""
-        times = self.times.tolist()
+    def list_gaps(self) -> Sequence[int]:
+        """The times between points, ns, ascending: a list, or an array of numpy."""
+        times = self.times[:]
         if self.last is not None:
             times.append(self.last[0])
+        if self._has_columns:
+            import numpy as np
+
+            gaps: Sequence[int] = np.sort(np.diff(np.array(times)))  # type: ignore[assignment]
+            return gaps
         return sorted(map(sub, times[1:], times))
 
     def snapshot(self) -> CurveSnapshot:

@@ -36,8 +36,8 @@ from tradecore.errors import StatisticsError
 _LIQUIDITY_MAKER: Final = Liquidity.MAKER
 _SIDE_BUY: Final = OrderSide.BUY
 
-STRETCHES_WAIT: Final = 64
-"""Stretches that wait to be packed."""
+STRETCHES_WAIT: Final = 512
+"""Stretches that wait to be packed, with the trades that ended them."""
 
 _COMMISSION_STEP: Final = Decimal("1e-12")
 
@@ -73,25 +73,28 @@ class ClosedTrade(msgspec.Struct, frozen=True):
 class Stretches:
     """Times in which one side was held: starts and ends (ns). The last stretch has no end while it is held.
 
-    begun, ended: the newest of them, which `pack` moves to the others, where they take a fifth of the memory.
+    begun, ended: the newest of them, which `pack` moves to the others, where they take a fifth of the memory. profits:
+    after commission, of the trades that ended with one of these, whole since recording began and not counted yet.
     """
 
-    __slots__ = ("begun", "ended", "ends", "starts")
+    __slots__ = ("begun", "ended", "ends", "profits", "starts")
 
     def __init__(self) -> None:
         self.starts, self.ends = array("q"), array("q")
         self.begun: list[int] = []
         self.ended: list[int] = []
+        self.profits: list[Decimal] = []
 
-    def pack(self) -> None:
-        """Take in what is new, many at once: one by one it would cost an array ten times as much."""
+    def pack(self, totals: SideTotals) -> None:
+        """Take in what is new, many at once: one by one it would cost an array ten times as much. totals: its own."""
         for column, new in ((self.starts, self.begun), (self.ends, self.ended)):
             column.frombytes(pack(f"{len(new)}q", *new))
             new.clear()
+        totals.add_trades(self.profits)
+        self.profits.clear()
 
     def snapshot(self) -> tuple[Stretches, int, int]:
-        """These, with how many were begun and ended by now."""
-        self.pack()
+        """These, packed, with how many were begun and ended by now."""
         return self, len(self.starts), len(self.ends)
 
 
@@ -210,7 +213,7 @@ class LedgerRecord:
         totals.realised += profit
         self._trade_profit += profit
         if held and not after.quantity:
-            self._close(totals, ts)
+            self._close(totals, self._long_held if is_long else self._short_held, ts)
         self._position = after
         if self.first_ns == MIN_NS:
             self._begin(ts)
@@ -232,7 +235,7 @@ class LedgerRecord:
             totals.realised += realised
             self._trade_profit += realised - commission
             if not after.quantity:
-                self._close(totals, execution.ts_event)
+                self._close(totals, self._long_held if totals is self._long else self._short_held, execution.ts_event)
         elif before.quantity:
             self._trade_profit -= commission
         else:
@@ -246,10 +249,10 @@ class LedgerRecord:
             price *= after.multiplier
         if is_buy:
             closing, opening, closed, opened = self._short, self._long, -before.quantity, after.quantity
-            self._long_held.begun.append(ts)
+            left, begun = self._short_held, self._long_held
         else:
             closing, opening, closed, opened = self._long, self._short, before.quantity, -after.quantity
-            self._short_held.begun.append(ts)
+            left, begun = self._long_held, self._short_held
         closing.turnover += closed * price
         opening.turnover += opened * price
         profit = after.realised - before.realised
@@ -262,7 +265,8 @@ class LedgerRecord:
             opening.commission -= rest
             profit -= share
         self._trade_profit += profit
-        self._close(closing, ts)
+        self._close(closing, left, ts)
+        begun.begun.append(ts)
         self._opened_ns, self._trade_profit = ts, rest
 
     def add_marks(self, times: Sequence[int], prices: Sequence[float]) -> None:
@@ -290,12 +294,15 @@ class LedgerRecord:
             self._keep(MarkedSpan((), (), pieces, [0] * len(pieces)), last.ts, last.price)
 
     def _keep(self, span: MarkedSpan, ts: int, price: float) -> None:
-        for held in (self._long_held, self._short_held):
-            if len(held.begun) >= STRETCHES_WAIT:
-                held.pack()
+        if len(self._long_held.ended) + len(self._short_held.ended) >= STRETCHES_WAIT:
+            self._pack()
         self.spans.append(span)
         self.point_count += span.point_count
         self._laid_ns, self._price = ts, price
+
+    def _pack(self) -> None:
+        self._long_held.pack(self._long)
+        self._short_held.pack(self._short)
 
     def fold(self, count: int) -> None:
         """Forget the first `count` spans: they are in the curve now. A snapshot keeps the old list."""
@@ -304,6 +311,7 @@ class LedgerRecord:
 
     def snapshot(self) -> LedgerSnapshot:
         """The ledger as it stands."""
+        self._pack()
         # Columns are their owner's: what is kept has marks of its own.
         self.spans = [span.copy_marks() if span.is_borrowed else span for span in self.spans]
         return LedgerSnapshot(
@@ -327,10 +335,11 @@ class LedgerRecord:
             closes.slippage += abs(held) * given_up
             opens.slippage += abs(now) * given_up
 
-    def _close(self, totals: SideTotals, ts: int) -> None:
-        (self._long_held if totals is self._long else self._short_held).ended.append(ts)
+    def _close(self, totals: SideTotals, held: Stretches, ts: int) -> None:
+        held.ended.append(ts)
         if self._is_whole:
-            totals.add_trade(self._trade_profit, ts - self._opened_ns)
+            held.profits.append(self._trade_profit)
+            totals.held_ns += ts - self._opened_ns
         else:
             self._head = ClosedTrade(self._position.quantity > 0, self._trade_profit, self._opened_ns, ts)
             self._is_whole = True

@@ -156,8 +156,8 @@ class LedgerSum:
                 tail = self.views[before].ledger.tail
                 profit += ZERO if tail is None else tail.profit
                 number = before if self.views[before].ledger.head is None else -1
-        totals = SideTotals()
-        totals.add_trade(profit, head.closed_ns - head.opened_ns)
+        totals = SideTotals(held_ns=head.closed_ns - head.opened_ns)
+        totals.add_trades([profit])
         return totals
 
     def _curve_of(self, number: int) -> Curve:

@@ -144,9 +144,7 @@ class PerformanceAnalyzer:
         by_broker, ledgers = self._by_broker, self._ledgers
         taken = 0
         try:
-            for record in waiting:
-                taken += 1
-                first, second, third, fourth = record
+            for taken, (first, second, third, fourth) in enumerate(waiting, 1):  # noqa: B007  (said below)
                 if type(first) is Execution:
                     number = by_broker.get((first.broker, first.instrument))
                     if number is None:

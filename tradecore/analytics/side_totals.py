@@ -71,24 +71,21 @@ class SideTotals:
             total.buys_maker += buys_maker
         return total
 
-    def add_trade(self, profit: Decimal, held_ns: int) -> None:
-        """Count one closed trade: its profit after commission, and how long it was held."""
-        best, worst = self.best, self.worst
-        if profit > ZERO:
-            self.trades_won += 1
-            self.gross_profit += profit
-        elif profit:
-            self.trades_lost += 1
-            self.gross_loss += profit
-        else:
-            self.trades_flat += 1
-        if best is None or worst is None:
-            self.best = self.worst = profit
-        elif profit > best:
-            self.best = profit
-        elif profit < worst:
-            self.worst = profit
-        self.held_ns += held_ns
+    def add_trades(self, profits: Sequence[Decimal]) -> None:
+        """Count closed trades, by the profit of each after commission. Their times are added by who knows them."""
+        if not profits:
+            return
+        won = [profit for profit in profits if profit > ZERO]
+        lost = [profit for profit in profits if profit < ZERO]
+        self.trades_won += len(won)
+        self.trades_lost += len(lost)
+        self.trades_flat += len(profits) - len(won) - len(lost)
+        self.gross_profit, self.gross_loss = sum(won, self.gross_profit), sum(lost, self.gross_loss)
+        best, worst = max(profits), min(profits)
+        if self.best is None or best > self.best:
+            self.best = best
+        if self.worst is None or worst < self.worst:
+            self.worst = worst
 
 
 _SUMS = tuple(one.name for one in fields(SideTotals) if one.name not in ("best", "worst"))
