@@ -20,7 +20,12 @@ bars = st.lists(st.tuples(prices, prices, prices), min_size=3, max_size=20)
 quantities = st.lists(st.integers(-9, 9), min_size=1, max_size=20)
 
 
-@given(bars=bars, quantities=quantities, cash=st.integers(200, 4_000), window=st.integers(1, 8))
+@given(
+    bars=bars,
+    quantities=quantities,
+    cash=st.integers(200, 4_000) | st.integers(4_000, 40_000),
+    window=st.integers(1, 8),
+)
 async def test_a_margin_that_is_looked_at_less_often_breaks_at_the_same_instants(
     bars: list[tuple[float, float, float]], quantities: list[int], cash: int, window: int
 ) -> None:
@@ -59,3 +64,26 @@ async def play(
         desk.finish()
         told = desk.recorder
         return [told.executions, told.positions, told.orders, told.marks, told.notes]
+
+
+@pytest.mark.parametrize(("high", "looks"), [(190.0, 1), (210.0, 2)])
+async def test_windows_are_passed_over_while_prices_stay_below_twice_what_is_covered(high: float, looks: int) -> None:
+    """Short 1 at 100 with 10,000 in cash; twice the first window's highest are 200."""
+    looked = []
+    refresh = MarginWatch.refresh
+
+    def count(self: MarginWatch, after: int) -> None:
+        looked.append(after)
+        refresh(self, after)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MarginWatch, "refresh", count)
+        desk = make_broker_desk("bar TEST.SIM 1m last", cash={"USD": Decimal(10_000)}, bar_fill="same_close")
+        for minute in range(1, 7):
+            bar = make_bar(minute * MINUTE_NS, 100.0, open=100.0, high=high if minute == 4 else 100.0, low=100.0)
+            desk.broker.load("bar", "TEST.SIM 1m last", [bar])
+            desk.advance(bar.ts_event)
+            if minute == 1:
+                await desk.submit(Order.market("TEST.SIM", -1))
+            desk.broker.end_window(bar.ts_event + 1)
+    assert len(looked) == looks

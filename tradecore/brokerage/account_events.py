@@ -56,7 +56,6 @@ class AccountEvents:
             self._adjustments.begin(events[0].ts_event)
         if self._book.is_watched and self._margin is not None:
             self._margin.begin_window()
-            self._book.is_exposed = True
         if self._borrows or self._book.is_exposed:
             self.watch(now)
 
@@ -84,6 +83,8 @@ class AccountEvents:
             self._margin.test(ts)
         if self._adjustments.due_ns <= ts:
             self._adjustments.run(ts)
+            if self._margin is not None:
+                self._margin.forget()
         self.watch(ts)
 
     def convert_late(self, order: WorkingOrder, now: int) -> None:

@@ -10,7 +10,8 @@ all of theirs; a quote, trade or book with what it shows. Broken means equity be
 closing orders became due inside the bar that broke it, so they take its close, as takers due inside a bar do; what its
 volume has no room for goes on at the following opens.
 
-A whole window is passed over when its worst prices, all at once, leave the account covered.
+A whole window is passed over when its worst prices, all at once, leave the account covered; the windows after it, too,
+while prices stay below twice those, where the account is covered at that.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _MARGIN: Final = OrderRole.MARGIN
 _ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
 _SLACK: Final = 1e-9  # part of the sums by which floats may be wrong
+_BAND: Final = 2.0  # prices may be this many times the highest before anybody looks again
 
 
 class MarginWatch:
@@ -64,16 +66,25 @@ class MarginWatch:
         self._broker, self._book, self._money, self._acts, self._note = broker, book, money, acts, note
         self._maintenance, self._does_halt = maintenance, does_halt
         self._worst: dict[tuple[str, int], float | None] = {}
+        self._bounds: dict[str, float] = {}  # prices up to which the account is covered, by instrument
 
     def begin_window(self) -> None:
-        """Events were loaded."""
+        """Events were loaded: unless they are within what is covered anyway, the margin has to be looked at."""
         self._worst.clear()
+        if not self._is_within_bounds():
+            self._book.is_exposed = True
 
     def end_window(self) -> None:
         """All loaded events have happened."""
         self._worst.clear()
-        self._book.risks.clear()
+        if not self._bounds:
+            self._book.risks.clear()
         self.due_ns = NEVER
+
+    def forget(self) -> None:
+        """A unit, or the account, is not worth what it was: what was known of it is void."""
+        self._bounds.clear()
+        self._book.is_exposed = self._book.is_exposed or self._book.is_watched
 
     def refresh(self, after: int) -> None:
         """What is held or owed changed: find the next instant later than `after` to test at."""
@@ -85,6 +96,7 @@ class MarginWatch:
         book.is_watched, book.has_shorted = owes or is_short, book.has_shorted or is_short
         self.due_ns = NEVER
         book.risks.clear()
+        self._bounds.clear()
         if not (book.is_watched and held):
             return
         excess = self._find_excess(held, after)
@@ -100,13 +112,50 @@ class MarginWatch:
         window's highest price and the margin of that: where nothing is owed, only shorts can be broken.
         """
         book = self._book
+        highest: dict[str, float] = {}
+        for ledger in held:
+            price = self._find_window_worst(ledger.lane, -1)
+            if ledger.conversion is None and price is not None:
+                highest[ledger.instrument.id] = max(price, ledger.lane.mark(-1) or 0.0, 0.0)
+        is_known = all(ledger.instrument.id in highest for ledger in held) and list(book.cash) == [book.currency]
+        if is_known and self._maintenance <= 1:  # what is held long takes nothing then, whatever its price
+            bounds = {name: _BAND * price for name, price in highest.items()}
+            wide = self._find_excess_at(held, bounds)
+            if wide > 0:
+                excess, highest, self._bounds = wide, bounds, bounds
         book.slack = Decimal(int(excess))  # rounded down, and short: executions count in it
         for ledger in held:
+            name, instrument = ledger.instrument.id, ledger.instrument
+            if name in highest:
+                book.risks[name] = to_exact(highest[name]) * instrument.multiplier * (1 + self._maintenance)
+
+    def _find_excess_at(self, held: list[Ledger], bounds: Mapping[str, float]) -> float:
+        """The same as _find_excess with shorts at these prices; longs, worth something as long as prices are, are left
+        out.
+        """
+        total = size = float(self._book.cash[self._book.currency])
+        for ledger in held:
+            if ledger.position.quantity < 0:
+                excess = self._compute_excess(ledger, bounds[ledger.instrument.id])
+                total, size = total + excess, size + abs(excess)
+        return total - size * _SLACK
+
+    def _is_within_bounds(self) -> bool:
+        """Whether prices of the window leave the account as covered as it was known to be."""
+        if not self._bounds:
+            return False
+        for ledger in self._book.ledgers.values():
+            bound, is_held = self._bounds.get(ledger.instrument.id), bool(ledger.position.quantity)
+            if bound is None:
+                if is_held:
+                    return False
+                continue
             highest = self._find_window_worst(ledger.lane, -1)
-            if ledger.conversion is None and highest is not None:
-                stands = ledger.lane.mark(-1) or 0.0
-                price = to_exact(max(highest, stands, 0.0))
-                book.risks[ledger.instrument.id] = price * ledger.instrument.multiplier * (1 + self._maintenance)
+            if highest is not None and highest > bound:
+                return False
+            if is_held and ledger.position.quantity > 0 and (self._find_window_worst(ledger.lane, 1) or 0.0) < 0:
+                return False
+        return True
 
     # -------------------------------------------------------------------------------------------------- looking ahead
 
