@@ -130,7 +130,7 @@ class EventQueue:
         held = lane.held[lane.taken :]
         earlier = self._wrap(lane.feed.take_before(held[-1].ts_event, sys.maxsize), lane)
         lane.held, lane.taken = sorted([*held, *earlier], key=lane.time_of), 0
-        return iter(lane.take(mark))
+        return iter(lane.take(mark)[0])
 
     def _timer_events(self, lane: Lane, mark: int) -> Iterator[Any]:
         """Timer events before the mark, made one by one: a short period in a long window must not fill memory."""
