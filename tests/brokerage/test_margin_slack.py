@@ -13,7 +13,7 @@ from tradecore.brokerage.margin_watch import MarginWatch
 from tradecore.domain.instant import MINUTE_NS
 from tradecore.domain.order import Order
 from tradecore.testing.broker_desk import make_broker_desk
-from tradecore.testing.builders import make_bar
+from tradecore.testing.builders import make_bar, make_instrument
 
 prices = st.integers(60, 160).map(float)
 bars = st.lists(st.tuples(prices, prices, prices), min_size=3, max_size=20)
@@ -38,7 +38,7 @@ async def play(
 ) -> list[Any]:
     with pytest.MonkeyPatch.context() as patch:
         if always:
-            patch.setattr(MarginWatch, "_allow", lambda self, held, excess: None)
+            patch.setattr(MarginWatch, "_allow", lambda self, held, excess, after: None)
         desk = make_broker_desk(
             "bar TEST.SIM 1m last",
             cash={"USD": Decimal(cash)},
@@ -87,3 +87,31 @@ async def test_windows_are_passed_over_while_prices_stay_below_twice_what_is_cov
                 await desk.submit(Order.market("TEST.SIM", -1))
             desk.broker.end_window(bar.ts_event + 1)
     assert len(looked) == looks
+
+
+async def test_a_long_of_less_than_nothing_covers_nothing() -> None:
+    """Long 100 A at 5, then -50; short 30 B at 100, then 195: 10,000 - 5,500 - 2,850 is less than a quarter of 10,850.
+
+    A has no events of its own when B rises.
+    """
+    names = ("A.SIM", "B.SIM")
+    desk = make_broker_desk(
+        *(f"bar {name} 1m last" for name in names),
+        instruments=[make_instrument(name) for name in names],
+        cash={"USD": Decimal(10_000)},
+        maintenance_margin=Decimal("0.25"),
+        bar_fill="same_close",
+    )
+    for minute, prices in enumerate(((5.0, 100.0), (-50.0, 100.0), (None, 195.0), (None, 195.0)), 1):
+        for name, price in zip(names, prices, strict=True):
+            if price is not None:
+                series = f"{name} 1m last"
+                bar = make_bar(minute * MINUTE_NS, price, open=price, high=price, low=price, bar_type=series)
+                desk.broker.load("bar", series, [bar])
+        desk.advance(minute * MINUTE_NS)
+        if minute == 1:
+            await desk.submit(Order.market("A.SIM", 100))
+            await desk.submit(Order.market("B.SIM", -30))
+        desk.broker.end_window(minute * MINUTE_NS + 1)
+    desk.finish()
+    assert ("margin_broken", 3 * MINUTE_NS) in [(kind, ts) for kind, ts, _ in desk.recorder.notes]

@@ -103,9 +103,9 @@ class MarginWatch:
         if excess <= 0:
             self.due_ns = self._find_suspect(held, after)
         elif not owes:
-            self._allow(held, excess)
+            self._allow(held, excess, after)
 
-    def _allow(self, held: list[Ledger], excess: float) -> None:
+    def _allow(self, held: list[Ledger], excess: float, after: int) -> None:
         """Let executions take from the excess before anybody has to look again: each no more than its own worst.
 
         A unit more or less of an instrument changes cash by what was paid, and value less margin by at most the
@@ -118,7 +118,7 @@ class MarginWatch:
             if ledger.conversion is None and price is not None:
                 highest[ledger.instrument.id] = max(price, ledger.lane.mark(-1) or 0.0, 0.0)
         is_known = all(ledger.instrument.id in highest for ledger in held) and list(book.cash) == [book.currency]
-        if is_known and self._maintenance <= 1:  # what is held long takes nothing then, whatever its price
+        if is_known and self._is_harmless(held, after):
             bounds = {name: _BAND * price for name, price in highest.items()}
             wide = self._find_excess_at(held, bounds)
             if wide > 0:
@@ -128,6 +128,11 @@ class MarginWatch:
             name, instrument = ledger.instrument.id, ledger.instrument
             if name in highest:
                 book.risks[name] = to_exact(highest[name]) * instrument.multiplier * (1 + self._maintenance)
+
+    def _is_harmless(self, held: list[Ledger], after: int) -> bool:
+        """Whether what is held long covers its own margin: at any price above 0, if that is less than its value."""
+        longs = [ledger for ledger in held if ledger.position.quantity > 0]
+        return self._maintenance <= 1 and all((self._find_worst(ledger, after) or 0.0) >= 0 for ledger in longs)
 
     def _find_excess_at(self, held: list[Ledger], bounds: Mapping[str, float]) -> float:
         """The same as _find_excess with shorts at these prices; longs, worth something as long as prices are, are left
@@ -153,8 +158,10 @@ class MarginWatch:
             highest = self._find_window_worst(ledger.lane, -1)
             if highest is not None and highest > bound:
                 return False
-            if is_held and ledger.position.quantity > 0 and (self._find_window_worst(ledger.lane, 1) or 0.0) < 0:
-                return False
+            if is_held and ledger.position.quantity > 0:
+                lowest, stands = self._find_window_worst(ledger.lane, 1), ledger.lane.mark(1)
+                if (lowest is not None and lowest < 0) or (stands is not None and stands < 0):
+                    return False
         return True
 
     # -------------------------------------------------------------------------------------------------- looking ahead
