@@ -42,7 +42,7 @@ from tradecore.venues.connection_settings import ConnectionSettings
 
 __all__ = ["venue_process"]
 
-pytestmark = [pytest.mark.real_data, pytest.mark.loopback, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real_data, pytest.mark.loopback, pytest.mark.slow, pytest.mark.timeout(400)]
 
 RECORDING = "frames/binance_usdm_btcusdt_20240808.jsonl.gz"
 ID = "BTCUSDT.BINANCE"

@@ -279,3 +279,24 @@ def test_margins_that_contradict_each_other_are_mistakes() -> None:
 def test_a_cash_account_has_no_margin_to_break(words: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         make_broker_desk(BARS, account="cash", **words)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3])
+async def test_a_crossed_quote_values_nothing_whatever_the_window(window: int) -> None:
+    """1 bought at 100.02 with 1,000, then worth 110; at the crossed quote after that, equity still is 1,009.98."""
+    desk = make_broker_desk("quote_tick TEST.SIM", cash={"USD": Decimal(1_000)})
+    quotes = [
+        make_quote_tick(minute * MINUTE_NS, bid, ask)
+        for minute, (bid, ask) in enumerate(((100.0, 100.02), (110.0, 110.02), (150.0, 140.0)), 1)
+    ]
+    for start in range(0, len(quotes), window):
+        part = quotes[start : start + window]
+        desk.broker.load("quote_tick", "TEST.SIM", part)
+        for quote in part:
+            desk.advance(quote.ts_event)
+            await desk.submit(Order.market("TEST.SIM", 1 if quote is quotes[0] else 1_000))
+        desk.broker.end_window(part[-1].ts_event + 1)
+    desk.finish()
+    reasons = [order.reason for order, _ in desk.recorder.orders if order.reason is not None]
+    assert len(reasons) == 2
+    assert all("equity is 1009.98 USD, of which 55.0" in reason for reason in reasons), reasons

@@ -15,8 +15,11 @@ from tradecore.domain.order import Order
 from tradecore.testing.broker_desk import make_broker_desk
 from tradecore.testing.builders import make_bar, make_instrument
 
-prices = st.integers(60, 160).map(float)
-bars = st.lists(st.tuples(prices, prices, prices), min_size=3, max_size=20)
+bars = st.integers(-40, 60).flatmap(  # the lowest price there can be: mostly above 0, sometimes not
+    lambda least: st.lists(
+        st.tuples(*[st.integers(max(least, 1) if least > -20 else least, 160).map(float)] * 3), min_size=3, max_size=20
+    )
+)
 quantities = st.lists(st.integers(-9, 9), min_size=1, max_size=20)
 
 
@@ -38,7 +41,7 @@ async def play(
 ) -> list[Any]:
     with pytest.MonkeyPatch.context() as patch:
         if always:
-            patch.setattr(MarginWatch, "_allow", lambda self, held, excess, after: None)
+            patch.setattr(MarginWatch, "_allow", lambda self, held, excess: None)
         desk = make_broker_desk(
             "bar TEST.SIM 1m last",
             cash={"USD": Decimal(cash)},

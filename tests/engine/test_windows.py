@@ -11,7 +11,9 @@ import pytest
 from tradecore.domain.event_batch import EventBatch
 from tradecore.engine.event_queue import EventQueue
 from tradecore.feeds.columns_feed import BATCH_LEAST, TradeColumnsFeed
+from tradecore.feeds.merge import Lane
 from tradecore.feeds.timer_feed import RepeatingTimerFeed
+from tradecore.testing.builders import make_trade_tick
 
 
 @pytest.mark.parametrize("rows", [3 * BATCH_LEAST, 3 * BATCH_LEAST + 1])
@@ -46,6 +48,19 @@ async def test_times_that_stand_in_columns_are_merged_as_columns() -> None:
         [(ts, "A.SIM") for ts in evens] + [(ts, "B.SIM") for ts in thirds] + [(ts, "C.SIM") for ts in twelfths]
     )
     assert in_columns
+
+
+@pytest.mark.parametrize(("kind", "is_column"), [(np.int64, True), (np.uint64, False), (">i8", False), (float, False)])
+def test_only_times_of_one_kind_are_merged_as_columns(kind: Any, is_column: bool) -> None:
+    """uint64 beside int64 would be joined as floats, which cannot tell two nanoseconds of today apart."""
+    lane = Lane(None, 1, None, None)
+    ticks = [make_trade_tick(1_700_000_000_000_000_001, 1.0)]
+    lane.accept(
+        EventBatch(ticks, [ticks[0].ts_event], {"ts_event": np.array([ticks[0].ts_event], kind)}), coincident=True
+    )
+    events, times = lane.take(None)
+    assert events == ticks
+    assert (times is not None) is is_column
 
 
 async def test_an_instant_is_not_split_where_the_next_row_is_of_it() -> None:

@@ -94,7 +94,7 @@ class Stretches:
         self.profits.clear()
 
     def snapshot(self) -> tuple[Stretches, int, int]:
-        """These, packed, with how many were begun and ended by now."""
+        """These, with how many were begun and ended by now; call `pack` before."""
         return self, len(self.starts), len(self.ends)
 
 

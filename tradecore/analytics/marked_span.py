@@ -26,7 +26,7 @@ Point = tuple[int, float, float]
 
 
 class PointColumns(NamedTuple):
-    """The same as Columns in arrays of numpy: times (int64), profit of the side that is held or was last, profit of the
+    """The same points in arrays of numpy: times (int64), profit of the side that is held or was last, profit of the
     other side (float64), and whether the former is the long one (bool).
     """
 

@@ -11,7 +11,7 @@ closing orders became due inside the bar that broke it, so they take its close, 
 volume has no room for goes on at the following opens.
 
 A whole window is passed over when its worst prices, all at once, leave the account covered; the windows after it, too,
-while prices stay below twice those, where the account is covered at that.
+while prices stay between 0 and twice its highest, where the account is covered at that.
 """
 
 from __future__ import annotations
@@ -103,22 +103,24 @@ class MarginWatch:
         if excess <= 0:
             self.due_ns = self._find_suspect(held, after)
         elif not owes:
-            self._allow(held, excess, after)
+            self._allow(held, excess)
 
-    def _allow(self, held: list[Ledger], excess: float, after: int) -> None:
+    def _allow(self, held: list[Ledger], excess: float) -> None:
         """Let executions take from the excess before anybody has to look again: each no more than its own worst.
 
-        A unit more or less of an instrument changes cash by what was paid, and value less margin by at most the
-        window's highest price and the margin of that: where nothing is owed, only shorts can be broken.
+        A unit more or less of an instrument changes cash by what was paid, and value less margin by at most the highest
+        price that is reckoned with and the margin of that: where nothing is owed, only shorts can be broken. Of what
+        may cost less than nothing, nothing is allowed.
         """
         book = self._book
         highest: dict[str, float] = {}
         for ledger in held:
-            price = self._find_window_worst(ledger.lane, -1)
-            if ledger.conversion is None and price is not None:
-                highest[ledger.instrument.id] = max(price, ledger.lane.mark(-1) or 0.0, 0.0)
+            lane = ledger.lane
+            price = self._find_window_worst(lane, -1)
+            if ledger.conversion is None and price is not None and self._is_above_zero(lane):
+                highest[ledger.instrument.id] = max(price, lane.mark(-1) or 0.0)
         is_known = all(ledger.instrument.id in highest for ledger in held) and list(book.cash) == [book.currency]
-        if is_known and self._is_harmless(held, after):
+        if is_known and self._maintenance <= 1:  # what is held long covers its own margin then, whatever its price
             bounds = {name: _BAND * price for name, price in highest.items()}
             wide = self._find_excess_at(held, bounds)
             if wide > 0:
@@ -129,10 +131,9 @@ class MarginWatch:
             if name in highest:
                 book.risks[name] = to_exact(highest[name]) * instrument.multiplier * (1 + self._maintenance)
 
-    def _is_harmless(self, held: list[Ledger], after: int) -> bool:
-        """Whether what is held long covers its own margin: at any price above 0, if that is less than its value."""
-        longs = [ledger for ledger in held if ledger.position.quantity > 0]
-        return self._maintenance <= 1 and all((self._find_worst(ledger, after) or 0.0) >= 0 for ledger in longs)
+    def _is_above_zero(self, lane: Lane) -> bool:
+        """Whether no price of the window, and none that stands, is below 0."""
+        return (self._find_window_worst(lane, 1) or 0.0) >= 0 and (lane.mark(1) or 0.0) >= 0
 
     def _find_excess_at(self, held: list[Ledger], bounds: Mapping[str, float]) -> float:
         """The same as _find_excess with shorts at these prices; longs, worth something as long as prices are, are left
@@ -156,12 +157,8 @@ class MarginWatch:
                     return False
                 continue
             highest = self._find_window_worst(ledger.lane, -1)
-            if highest is not None and highest > bound:
+            if (highest is not None and highest > bound) or not self._is_above_zero(ledger.lane):
                 return False
-            if is_held and ledger.position.quantity > 0:
-                lowest, stands = self._find_window_worst(ledger.lane, 1), ledger.lane.mark(1)
-                if (lowest is not None and lowest < 0) or (stands is not None and stands < 0):
-                    return False
         return True
 
     # -------------------------------------------------------------------------------------------------- looking ahead

@@ -2,7 +2,8 @@
 
 Receives: events of one feed in order; their times as a list, their fields, ts_event too, as arrays of that length.
 Gives:    a list like any other; a column to who needs one field of all events, without touching each of them.
-Never:    is cut: a part of it is a plain list, and its reader looks at the events.    DESIGN 5.
+Never:    is cut: a part of it is a plain list, and its reader looks at the events, or keeps the columns that it needs
+          beside it.    DESIGN 5.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 
 
 class EventBatch(list[Any]):
-    """Events, their ts_event (int nanoseconds), and columns by field name: arrays of numpy, or array.array; no columns
-    where the source has none to give. Nothing of it is changed once it is made.
+    """Events, their ts_event (int nanoseconds), and columns by field name: arrays of numpy (times int64, the rest
+    float64), or array.array; those that the source has to give, which may be none. Nothing of it is changed later.
 
     is_coincident: it is known that each event was received when it happened.
     """

@@ -27,6 +27,8 @@ class StandingLane(Lane):
         self._seen = 0
         self._before: Any = None  # the newest usable book of earlier windows
         self._minute_ns = 0  # the minute in which marks were asked for last
+        self._valuing: dict[int, Any] = {}  # the newest book that valued a holding of a sign, before `_valued`
+        self._valued = 0  # the place in the window before which nobody looks for one
 
     # ----------------------------------------------------------------------------------------------- what a book shows
 
@@ -58,9 +60,12 @@ class StandingLane(Lane):
 
     def rescale(self, rescale: Callable[[Any], Any]) -> None:
         """See Lane.rescale."""
+        self._note_valuing()
         super().rescale(rescale)
         if self._before is not None:
             self._before = rescale(self._before)
+        self._valuing = {sign: rescale(book) for sign, book in self._valuing.items()}
+        self._valued = self.taken
 
     def end_window(self) -> None:
         """See Lane.end_window."""
@@ -68,6 +73,8 @@ class StandingLane(Lane):
             self._pass(len(self.events))
         self.see()
         self._seen = 0
+        self._note_valuing()
+        self._valued = 0
         self._before = next((book for book in reversed(self.events) if not self.is_crossed(book)), self._before)
         super().end_window()
 
@@ -133,6 +140,23 @@ class StandingLane(Lane):
         if book is None or self.is_crossed(book):
             return None
         return self.ask_of(book) if is_buy else self.bid_of(book)
+
+    def mark(self, sign: int) -> float | None:
+        """See Lane.mark; a crossed book, or one without that side, values nothing, the one before it does."""
+        book = self._find_valuing(sign)
+        return None if book is None else self.value_of(book, sign)
+
+    def _find_valuing(self, sign: int) -> Any:
+        for place in range(self.taken - 1, self._valued - 1, -1):
+            book = self.events[place]
+            if not self.is_crossed(book) and self.value_of(book, sign) is not None:
+                return book
+        return self._valuing.get(sign)
+
+    def _note_valuing(self) -> None:
+        """Keep the books that value holdings of each sign: those before them will not be looked at any more."""
+        found = {sign: self._find_valuing(sign) for sign in (1, -1)}
+        self._valuing = {sign: book for sign, book in found.items() if book is not None}
 
     def marks(self, sign: int, after: int, until: int) -> tuple[list[int], list[float]]:
         """Bid (long) or ask (short) at each whole minute; a crossed book values nothing, the one before it does."""

@@ -147,7 +147,7 @@ class Lane:
             self.is_coincident = not any(map(ne, map(received_time, events), map(event_time, events)))
         self.last_ts = self.time_of(events[-1])
         times = find_column(events, "ts_event")
-        if not hasattr(times, "dtype"):  # not numpy's
+        if getattr(times, "dtype", None) != "int64":  # numpy's; joined with another kind they might become floats
             times = None
         if self.taken < len(self.held):
             if self.held_times is not None and times is not None:
@@ -207,7 +207,9 @@ class Window:
 
 
 class Slice(NamedTuple):
-    """Events of one rank, in their order. times: when they are received, as an array of numpy, where there is one."""
+    """Events of one rank, in their order. times: when they happen, as an array of numpy, where there is one; who
+    received each of them at that instant may sort by it.
+    """
 
     rank: Rank
     events: list[Any]
