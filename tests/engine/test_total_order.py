@@ -246,3 +246,15 @@ async def test_order_by_event_is_the_literal_order_of_the_spec(run_engine: Any) 
 def test_bar_types_are_one_object_each() -> None:
     """Routes are found by identity."""
     assert BarType.parse("A.X 1m last") is BarType("A.X", "1m")
+
+
+@pytest.mark.parametrize("size", BATCH_SIZES)
+async def test_feeds_of_one_series_do_not_hold_each_other_up(run_engine: Any, size: int) -> None:
+    """Three of A.X, delayed by 2 s each: what happens at 1 to 9 is heard at 3 to 11, whoever is read first."""
+    stamps = [[1, 4, 7], [2, 5, 8], [3, 6, 9]]
+    feeds = [TradeColumnsFeed("A.X", [T0 + s * SECOND_NS for s in part], [1.0] * len(part)) for part in stamps]
+    listener = Listener(feeds)
+    laws: dict[str, DelayLaw] = {"trade_tick": ConstantDelay(ms=2_000)}
+    await run_engine([listener], batch_size=size, delays=DelaySimulator(laws, 7))
+    assert [(now - T0) // SECOND_NS for now, _, _ in listener.heard] == list(range(3, 12))
+    assert [(ts - T0) // SECOND_NS for _, _, ts in listener.heard] == list(range(1, 10))

@@ -44,6 +44,10 @@ class Delays(Protocol):
         """The same list if nothing is delayed, else events received later."""
         ...
 
+    def fork(self) -> Delays:
+        """The same for another reader, which stands where it stands."""
+        ...
+
 
 class EventQueue:
     """Merges any number of feeds, added before or during the run.
@@ -71,6 +75,7 @@ class EventQueue:
         self._timers: list[Lane] = []
         self._known_series: set[Any] = set()
         self._numbers = 0
+        self._delays_of: dict[int, Delays] = {}  # by lane: two feeds of one series do not hold each other up
         self._last_delivery: int | None = None
         self._last_mark: int | None = None
         self.first_ns: int | None = None
@@ -311,7 +316,10 @@ class EventQueue:
     def _delay(self, lane: Lane, events: list[Any]) -> list[Any]:
         assert self._delays is not None
         name = lane.rank[2] if lane.rank is not None else lane.feed.name
-        return self._delays.apply(name, events)
+        delays = self._delays_of.get(lane.number)
+        if delays is None:
+            delays = self._delays_of[lane.number] = self._delays.fork()
+        return delays.apply(name, events)
 
     def _wrap(self, events: list[Any], lane: Lane) -> list[Any]:
         """Envelopes for a lane whose events cannot be routed by class and series; others are returned as they are."""
