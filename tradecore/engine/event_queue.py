@@ -45,7 +45,7 @@ class Delays(Protocol):
         ...
 
     def fork(self) -> Delays:
-        """The same for another reader, which stands where it stands."""
+        """The same for another reader, from its beginning."""
         ...
 
 

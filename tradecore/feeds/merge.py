@@ -89,10 +89,10 @@ class Lane:
     series: key of its one series (then `rank` is that of all its events), or None for a feed of mixed or own events,
     which arrive in envelopes. held: not yet taken, in venue order; held_times: their event times as an array of numpy,
     where all came with one. carried: taken (the brokers have them), due later than the last mark because they were
-    delayed. is_trusted: the feed's events are known to be in order and of its
-    series. by_arrival: the feed says that its events are live or recorded,
-    hence in order of arrival, brokers' events included (DESIGN 4). time_of: that time of an event, else its event time.
-    last_ts: this time of the newest event that was fetched; next_ns: of the one after it, where the feed knows it.
+    delayed. is_trusted: the feed's events are known to be in order and of its series. by_arrival: the feed says that
+    its events are live or recorded, hence in order of arrival, brokers' events included (DESIGN 4). time_of: that time
+    of an event, else its event time. last_ts: this time of the newest event that was fetched; next_ns: of the one after
+    it, where the feed knows it.
     read_ahead: events at hand with which nothing more is fetched, where the feed asks for that; else a batch.
     """
 
