@@ -1,7 +1,7 @@
 """Commission: what a venue keeps of an execution, exact, in the currency that its table names.    EXECUTION 9.
 
 Receives: the commission table of a broker's settings.
-Gives:    a function of order, quantity, price and liquidity; below 0 is a rebate.
+Gives:    a function of quantity, price, liquidity and side; below 0 is a rebate.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from tradecore.brokerage.settings import Commission, PerUnitCommission, RateComm
 from tradecore.domain.execution import Liquidity
 from tradecore.domain.instrument import Instrument
 from tradecore.execution.execution_engine import Charge
-from tradecore.execution.working_order import WorkingOrder
 
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11.
 _LIQUIDITY_TAKER: Final = Liquidity.TAKER
@@ -39,8 +38,8 @@ def make_charge(
         return _make_charge(commission, instrument, buy, compute_cross)
     of_buy, of_sell = (_make_charge(commission, instrument, paid_in, compute_cross) for paid_in in (buy, sell))
 
-    def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
-        return (of_buy if order.is_buy else of_sell)(order, quantity, price, liquidity)
+    def charge(quantity: Decimal, price: Decimal, liquidity: Liquidity, is_buy: bool) -> Decimal:
+        return (of_buy if is_buy else of_sell)(quantity, price, liquidity, is_buy)
 
     return charge
 
@@ -63,14 +62,14 @@ def _make_charge(
     return _make_cross_charge(charge, partial(compute_cross, paid_in))
 
 
-def _charge_nothing(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+def _charge_nothing(quantity: Decimal, price: Decimal, liquidity: Liquidity, is_buy: bool) -> Decimal:
     return _ZERO
 
 
 def _make_rate_charge(maker: Decimal, taker: Decimal, multiplier: Decimal) -> Charge:
     maker_rate, taker_rate = maker * multiplier, taker * multiplier
 
-    def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+    def charge(quantity: Decimal, price: Decimal, liquidity: Liquidity, is_buy: bool) -> Decimal:
         return abs(price) * quantity * (taker_rate if liquidity is _LIQUIDITY_TAKER else maker_rate)
 
     return charge
@@ -79,7 +78,7 @@ def _make_rate_charge(maker: Decimal, taker: Decimal, multiplier: Decimal) -> Ch
 def _make_part_charge(maker: Decimal, taker: Decimal) -> Charge:
     """Units of what is traded."""
 
-    def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+    def charge(quantity: Decimal, price: Decimal, liquidity: Liquidity, is_buy: bool) -> Decimal:
         return quantity * (taker if liquidity is _LIQUIDITY_TAKER else maker)
 
     return charge
@@ -88,21 +87,21 @@ def _make_part_charge(maker: Decimal, taker: Decimal) -> Charge:
 def _make_cross_charge(in_quote: Charge, compute_cross: Callable[[], Decimal]) -> Charge:
     """To twelve decimals, so that sums of cash stay exact."""
 
-    def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
-        return (in_quote(order, quantity, price, liquidity) * compute_cross()).quantize(_STEP, ROUND_HALF_EVEN)
+    def charge(quantity: Decimal, price: Decimal, liquidity: Liquidity, is_buy: bool) -> Decimal:
+        return (in_quote(quantity, price, liquidity, is_buy) * compute_cross()).quantize(_STEP, ROUND_HALF_EVEN)
 
     return charge
 
 
 def _make_unit_charge(amount: Decimal, minimum: Decimal) -> Charge:
-    def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+    def charge(quantity: Decimal, price: Decimal, liquidity: Liquidity, is_buy: bool) -> Decimal:
         return max(quantity * amount, minimum)
 
     return charge
 
 
 def _make_fixed_charge(amount: Decimal) -> Charge:
-    def charge(order: WorkingOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+    def charge(quantity: Decimal, price: Decimal, liquidity: Liquidity, is_buy: bool) -> Decimal:
         return amount
 
     return charge

@@ -25,6 +25,7 @@ from tradecore.brokerage.account_events import AccountEvents
 from tradecore.brokerage.account_money import AccountMoney
 from tradecore.brokerage.broker_command import BrokerCommand, Timeline
 from tradecore.brokerage.ledger import Ledger
+from tradecore.brokerage.next_open import NextOpen
 from tradecore.brokerage.order_check import check_order, check_terms, check_update
 from tradecore.brokerage.report_queue import ReportQueue
 from tradecore.brokerage.settings import SimulatedBrokerSettings
@@ -110,6 +111,8 @@ class SimulatedBroker:
         # Of a command's way here, by its word; None where it takes no time.
         laws = {"submit": latency.submit, "group": latency.submit, "cancel": latency.cancel, "update": latency.update}
         self._laws = {word: None if law.is_zero else law for word, law in laws.items()}
+        is_prompt = self._report_law is None and not any(self._laws.values())
+        self._next_open = NextOpen(name, self.source, self._book, self._charges) if is_prompt else None
         self._groups = VenueGroups(
             VenueActs(
                 self._find_arrival_refusal, self._accept, self._reject, self._accept_child, self._resize_child,
@@ -214,10 +217,23 @@ class SimulatedBroker:
 
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
+        if self._next_open is not None:
+            now = self._timeline.now
+            # No other order works, and none waits for its bar.
+            if not self._orders and not self._commands and self._next_open.due_ns == NEVER:
+                accepted = self._next_open.take(order, self._number + 1, now)
+                if accepted is not None:
+                    self._number += 1
+                    self._instant = now
+                    self._tell(accepted)
+                    self._set_next(self._next_open.due_ns)
+                    return
+            self._give_back()
         self._send("submit", self._take_charge(order))
 
     async def submit_group(self, group: OrderGroup) -> None:
         """Take charge of a submitted group: one command, whose orders take effect together. Raises: InvalidOrder."""
+        self._give_back()
         orders = [self._take_charge(order) for order in group.orders]
         increment = self._known[group.instrument].quantity_increment
         self._send("group", make_venue_group(orders, increment).first)
@@ -241,6 +257,7 @@ class SimulatedBroker:
 
     async def record_unsent(self, order: OrderSnapshot) -> None:
         """See BrokerParticipant. It is told behind what is on its way already."""
+        self._give_back()
         now = self._instant = self._timeline.now
         self._recorders[order.strategy].record_order(order)
         if self._report_law is None:
@@ -267,6 +284,7 @@ class SimulatedBroker:
         self._send("update", working, quantity, price, stop_price)
 
     def _find(self, order: Order) -> WorkingOrder:
+        self._give_back()
         working = self._orders.get(order._order_id)  # noqa: SLF001  (see check_order)
         if working is None:
             raise UnknownOrder(
@@ -310,6 +328,7 @@ class SimulatedBroker:
 
     def load(self, kind: str, name: str, events: Sequence[Any], *, by_arrival: bool = False) -> None:
         """Events of the next window of a match source series, in order of ts_event, or of arrival (DESIGN 4)."""
+        self._give_back()
         self._engine.load(kind, name, events, by_arrival=by_arrival)
         self.account.begin_window(events, self._instant)
         if self._engine.due_ns < self._next_ns or self.account.due_ns < self._next_ns:
@@ -317,12 +336,15 @@ class SimulatedBroker:
 
     def load_adjustments(self, dues: Sequence[tuple[int, AccountAdjustment]]) -> None:
         """Adjustments of accounts of the next window, with the instants at which they are booked, in order."""
+        self._give_back()
         self.account.load(dues)
         self._refresh_due()
 
     def advance(self, ts: int) -> None:
         """Do everything up to and including this instant: market events, then commands, instant by instant."""
         if self._next_ns > ts:
+            return
+        if self._next_open is not None and self._next_open.due_ns != NEVER and self._execute_at_open(ts):
             return
         engine, commands, book, account = self._engine, self._commands, self._book, self.account
         while True:
@@ -346,6 +368,29 @@ class SimulatedBroker:
         if commanded < due:
             due = commanded
         self._set_next(due)
+
+    def _execute_at_open(self, ts: int) -> bool:
+        """The order that waits for the next open has it, where nothing else is due by then and this was all by ts."""
+        assert self._next_open is not None
+        due = self._next_open.due_ns
+        done = self._next_open.execute() if due <= ts and due <= self.account.due_ns else None
+        if done is None:
+            self._give_back()
+            return False
+        self._instant = due
+        self._tell(*done)
+        if self._book.is_exposed:  # it has met the rest of its bar
+            self.account.watch(due - 1)
+        self._set_next(NEVER)
+        return self._next_ns > ts
+
+    def _give_back(self) -> None:
+        """Something else comes before the bar that an order waits for: it goes the general way from here."""
+        if self._next_open is not None and self._next_open.due_ns != NEVER:
+            order, ts = self._next_open.give_back()
+            self._orders[order.order_id] = order
+            self._engine.arrive(order, ts)
+            self._refresh_due()
 
     def take_reports(self, ts: int) -> Sequence[BrokerReport | AdjustmentReport]:
         """Reports due by this instant, in order, each handed out once."""
@@ -394,6 +439,7 @@ class SimulatedBroker:
         What is loaded of later instants never happens.
         """
         self.advance(ts)
+        self._give_back()
         for lane in self._engine.lanes.values():
             lane.take_until(ts)
         self._instant = ts
@@ -404,6 +450,8 @@ class SimulatedBroker:
 
     def _refresh_due(self) -> None:
         due = self._engine.due_ns
+        if self._next_open is not None and self._next_open.due_ns < due:
+            due = self._next_open.due_ns
         self._set_next(min(due, self._commands[0].due_ns) if self._commands else due)
 
     def _set_next(self, due: int) -> None:
@@ -638,19 +686,23 @@ class SimulatedBroker:
         after: Position | None = None,
     ) -> None:
         """Record and report: due when it happened plus latency, but not before it can be known."""
-        strategy = order.strategy
-        record = self._recorders[strategy].record_order
-        record(snapshot)
         if self._report_law is None:
-            self._reports.append(BrokerReport(self._instant, strategy, snapshot, execution, after))
+            self._tell(snapshot, execution, after)
             if order.is_finished:
                 self._ended.append(order.order_id)
         else:
+            self._recorders[order.strategy].record_order(snapshot)
             self._delayed_reports.put(
                 max(snapshot.ts_event + order.report_ns, self._instant), snapshot, execution, after
             )
         if order.venue_group is not None:
             self._groups.take(order, snapshot.ts_event, execution)
+
+    def _tell(self, snapshot: OrderSnapshot, execution: Execution | None = None, after: Position | None = None) -> None:
+        """Record and report at once."""
+        strategy = snapshot.strategy
+        self._recorders[strategy].record_order(snapshot)
+        self._reports.append(BrokerReport(self._instant, strategy, snapshot, execution, after))
 
     # ----------------------------------------------------------------------------- asked by adjustments and the margin
 
@@ -675,6 +727,7 @@ class SimulatedBroker:
 
     def get_orders(self) -> list[OrderSnapshot]:
         """Orders that are not finished, in order of submission; those on their way are SUBMITTED."""
+        self._give_back()
         return [order.snapshot(self.name) for order in self._orders.values() if not order.is_finished]
 
     def get_positions(self) -> list[Position]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from tradecore.domain.bar import Bar
@@ -51,8 +52,8 @@ class BarLane(Lane):
     """
 
     __slots__ = (
-        "_end_before", "_lateness_ns", "_marks", "_may_be_alone", "_participation", "_passage", "_postponed",
-        "_scan_due_ns", "asks", "grace_ns", "has_one_price", "lag_ns", "last_ask", "late_bars", "matched_on", "pairing",
+        "_end_before", "_lateness_ns", "_marks", "_participation", "_passage", "_postponed", "_scan_due_ns", "asks",
+        "fills_next_open", "grace_ns", "has_one_price", "lag_ns", "last_ask", "late_bars", "matched_on", "pairing",
         "reach", "shift_buy", "shift_sell", "step_ns",
     )  # fmt: skip
 
@@ -81,7 +82,7 @@ class BarLane(Lane):
         self._passage: BarPassage | None = None
         self._postponed: deque[tuple[int, WorkingOrder, Any]] = deque()
         self._scan_due_ns = NEVER
-        self._may_be_alone = self.rules.bar_fill == "next_open"  # same_close: others may still come to this bar
+        self.fills_next_open = self.rules.bar_fill == "next_open"  # same_close: others may still come to this bar
         self._participation = float(self.rules.participation) * 0.999_999  # in floats, so a little less than it is
         self._marks: dict[int, tuple[Sequence[int], Sequence[float]]] = {}  # of the loaded bars, by the sign held
 
@@ -210,7 +211,7 @@ class BarLane(Lane):
 
     def match(self, ts: int) -> None:
         """Bars of this instant, then the commands that waited for them."""
-        if self._scan_due_ns <= ts and not (self._may_be_alone and self._match_alone()):
+        if self._scan_due_ns <= ts and not (self.fills_next_open and self._match_alone()):
             super().match(ts)
         if self._postponed:
             self._run_postponed(ts)
@@ -228,22 +229,35 @@ class BarLane(Lane):
         """
         if len(self.takers) != 1 or self.stops or self.limits or self._postponed or self.depth is not None:
             return False
-        order, at = self.takers[0], self.taken
-        start = self.compute_start_ns(at)
-        if not order.is_plain or order.effective_ns > start:  # what a group has waiting may join this bar
+        order = self.takers[0]
+        if not order.is_plain:  # what a group has waiting may join this bar
             return False
-        bid, ask = self.events[at], self.asks[at]
-        bar = ask if order.is_buy else bid
-        if bar.flags & SIZE_UNKNOWN or order.remaining_f > bar.volume * self._participation:
+        met = self.take_open(order.remaining_f, order.effective_ns, order.is_buy)
+        if met is None:
             return False
-        self.taken, self.last, self.last_ask = at + 1, bid, ask
-        price, slippage = to_exact(bar.open), ZERO
-        if not self.taker_price.is_exact:
-            found, price = price, self.taker_price.after(price, order.sign, None)
-            slippage = abs(price - found)
+        price, slippage, start = met
         self.venue.execute(order, order.remaining, price, start, _LIQUIDITY_TAKER, slippage)
         self.rescan()
         return True
+
+    def take_open(self, quantity: float, since: int, is_buy: bool) -> tuple[Decimal, Decimal, int] | None:
+        """Let the next bar happen for a lone taker that works since an instant: price and slippage at which all of it
+        executes at the bar's open, and when that was. None decides nothing: the bar has to be looked at closer.
+        """
+        at = self.taken
+        start = self.compute_start_ns(at)
+        if since > start:
+            return None
+        bid, ask = self.events[at], self.asks[at]
+        bar = ask if is_buy else bid
+        if bar.flags & SIZE_UNKNOWN or quantity > bar.volume * self._participation:
+            return None
+        self.taken, self.last, self.last_ask = at + 1, bid, ask
+        price = to_exact(bar.open)
+        if self.taker_price.is_exact:
+            return price, ZERO, start
+        given = self.taker_price.after(price, 1 if is_buy else -1, None)
+        return given, abs(given - price), start
 
     def must_wait(self, order: WorkingOrder, ts: int) -> bool:
         """A bar may have opened between the order's effective time and this instant, unknown to us."""
@@ -289,7 +303,7 @@ class BarLane(Lane):
 
     def arrive(self, order: WorkingOrder, ts: int) -> None:
         """See Lane.arrive. The usual order, at market for the next open, has nothing to look at before."""
-        if not (order.is_plain and self._may_be_alone):
+        if not (order.is_plain and self.fills_next_open):
             super().arrive(order, ts)
             return
         order.effective_ns, order.place = ts, TAKER

@@ -42,8 +42,14 @@ _STATE_EXPIRED: Final = OrderState.EXPIRED
 _STATE_TRIGGERED: Final = OrderState.TRIGGERED
 _TIF_DAY: Final = TimeInForce.DAY
 
-Charge = Callable[[WorkingOrder, Decimal, Decimal, Liquidity], Decimal]
-"""Commission of an execution: order, quantity, price, liquidity; in the instrument's currency."""
+
+class Charge(Protocol):
+    """Commission of an execution, in the currency that it is paid in."""
+
+    def __call__(self, quantity: Decimal, price: Decimal, liquidity: Liquidity, is_buy: bool) -> Decimal:
+        """quantity: above 0."""
+        ...
+
 
 _ZERO: Final = Decimal(0)
 _TWO: Final = Decimal(2)
@@ -347,7 +353,7 @@ class ExecutionEngine:
                 return False
         instrument = order.instrument
         lane, charge, currency = self._terms[instrument]
-        commission = charge(order, quantity, price, liquidity)
+        commission = charge(quantity, price, liquidity, order.is_buy)
         if order.book(quantity, price):
             lane.remove(order)
         order_id, number = order.order_id, order.executions

@@ -78,6 +78,8 @@ class Lane:
     """How long before an event executions may have happened that only it tells of."""
     has_one_price = False
     """Whether a long and a short holding are valued at the same price."""
+    fills_next_open = False
+    """Whether a lone order at market executes at the open of the next event: see BarLane.take_open."""
 
     def __init__(self, instrument: Instrument, rules: MatchRules, taker_price: TakerPrice, venue: Venue) -> None:
         self.instrument = instrument
@@ -145,6 +147,15 @@ class Lane:
                 near = taken + _NEAR
                 stop = near if near < len(times) and times[near] > ts else len(times)
                 self._pass(bisect_right(times, ts, taken + 1, stop))
+
+    @property
+    def next_ns(self) -> int:
+        """Instant of the next loaded event, NEVER behind the last."""
+        events, times, at = self.events, self._times, self.taken
+        if at >= len(events):
+            return NEVER
+        ts: int = events[at].ts_event if times is None else times[at]
+        return ts
 
     def _pass(self, taken: int) -> None:
         """Events before this place have happened."""

@@ -1,0 +1,226 @@
+"""The short way of an order to the next open changes nothing that anybody could see.
+
+Random strategies on random bars, run twice: as they are, and with every order on the general way. What strategies
+heard, what was recorded, statistics and books are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+import tradecore as tc
+from tradecore.brokerage.next_open import NextOpen
+from tradecore.brokerage.settings import (
+    Commission,
+    DepthSlippage,
+    FixedCommission,
+    PerUnitCommission,
+    RateCommission,
+    Slippage,
+    TickSlippage,
+)
+from tradecore.domain.account_adjustment import AccountAdjustment, AdjustmentKind
+from tradecore.domain.instant import MINUTE_NS
+from tradecore.testing.builders import make_bar, make_instrument
+from tradecore.testing.scripted_feed import ScriptedFeed
+
+NAMES = ("A.SIM", "B.SIM")
+T0 = 1_704_067_200 * 1_000_000_000  # 2024-01-01T00:00:00Z
+
+Act = tuple[str, int, int]
+"""What to do at a bar, of which instrument, how much."""
+
+COMMISSIONS: list[Commission] = [
+    RateCommission(), RateCommission(taker=Decimal("0.0007")), FixedCommission(amount=Decimal("1.25")),
+    PerUnitCommission(amount=Decimal("0.01"), minimum=Decimal(1)),
+]  # fmt: skip
+SLIPPAGES: list[Slippage] = [
+    TickSlippage(), TickSlippage(ticks=Decimal(3)), DepthSlippage(level_size=Decimal(2), jitter=Decimal("0.5")),
+]  # fmt: skip
+
+
+class Scripted(tc.Strategy):
+    """Does at each bar what its script says, and writes down all that it hears."""
+
+    def __init__(self, script: list[list[Act]], feeds: list[ScriptedFeed]) -> None:
+        self.script, self.feeds = iter(script), feeds
+        self.given: list[tc.Order] = []
+        self.heard: list[Any] = []
+
+    def on_start(self) -> None:
+        for number, feed in enumerate(self.feeds):
+            self.add_event_feed(feed, f"feed {number}")
+        self.add_repeating_timer("clock", 7 * MINUTE_NS // 3)
+
+    def on_bar(self, bar: tc.Bar) -> None:
+        for act in next(self.script, []):
+            self.act(*act)
+        self.heard.append((bar.ts_event, [(order.order_id, order.state, order.reason) for order in self.given[-3:]]))
+
+    def act(self, word: str, place: int, quantity: int) -> None:
+        name = NAMES[place]
+        if word == "market" and quantity:
+            self.given.append(self.submit_order(tc.Order.market(name, quantity)))
+        elif word == "flip" and (held := self.position(name).quantity):
+            self.given.append(self.submit_order(tc.Order.market(name, -2 * held)))
+        elif word == "close" and (held := self.position(name).quantity):
+            self.given.append(self.submit_order(tc.Order.market(name, -held, reduce_only=quantity > 0)))
+        elif word == "limit" and quantity:
+            self.given.append(self.submit_order(tc.Order.limit(name, quantity, 100 + quantity % 3)))
+        elif word == "cancel":
+            self.cancel_all_orders()
+        elif word == "update" and self.given and self.given[-1].is_open:
+            self.update_order(self.given[-1], quantity=self.given[-1].filled_quantity + abs(quantity) + 1)
+        elif word == "look":
+            self.heard.append((self.statistics.trades, self.account().cash, len(self.orders())))
+        elif word == "stop" and quantity == 8:
+            self.stop_run()
+
+    def on_order_updated(self, update: tc.OrderUpdated) -> None:
+        self.heard.append(update)
+
+    def on_execution(self, execution: tc.Execution) -> None:
+        self.heard.append((execution, self.position(execution.instrument), self.account().cash))
+
+    def on_account_adjusted(self, adjusted: Any) -> None:
+        self.heard.append(adjusted)
+
+    def on_time_event(self, event: Any) -> None:
+        self.heard.append((event.ts_event, self.position(NAMES[0])))
+
+
+acts = st.tuples(
+    st.sampled_from(("market", "flip", "flip", "flip", "close", "limit", "cancel", "update", "look", "stop")),
+    st.integers(0, 1) | st.just(0),
+    st.integers(-8, 8),
+)
+scripts = st.lists(st.lists(acts, max_size=2) | st.just([("flip", 0, 0)]), min_size=4, max_size=24).map(
+    lambda script: [[("market", 0, 5)], *script]
+)
+rows = st.tuples(
+    st.sampled_from((0, 0, 0, 1)), st.integers(90, 110), st.integers(90, 110), st.sampled_from((9, 90, 900, 900, 900))
+)
+
+
+@dataclass
+class Case:
+    """A market, what is done in it, and the account that it is done with."""
+
+    script: list[list[Act]]
+    rows: list[tuple[int, int, int, int]]
+    batch_size: int = 1_024
+    words: dict[str, Any] = field(default_factory=dict)
+    splits: list[int] = field(default_factory=list)
+    second: list[list[Act]] = field(default_factory=list)
+
+    def list_bars(self, place: int) -> Iterator[tc.Bar]:
+        """Bars of an instrument; gaps between some, whose open is that of the bar after them."""
+        for minute, (shown, opened, closed, volume) in enumerate(self.rows, 1):
+            if shown == place or (place == 0 and minute % 5):
+                yield make_bar(
+                    T0 + minute * MINUTE_NS, float(closed), open=float(opened), high=float(max(opened, closed)),
+                    low=float(min(opened, closed)), volume=float(volume), bar_type=f"{NAMES[place]} 1m last",
+                )  # fmt: skip
+
+    async def run(self) -> list[Any]:
+        """Everything that there is to be seen."""
+        listed = [list(self.list_bars(place)) for place in (0, 1)]
+        feeds = [ScriptedFeed([bars], name=name) for name, bars in zip(NAMES, listed, strict=True) if bars]
+        strategy, second = Scripted(self.script, feeds), Scripted(self.second, feeds)
+        words: dict[str, Any] = {"account": "margin", "cash": {"USD": Decimal(9_000)}, **self.words}
+        result = await tc.run_backtest(
+            strategies={"a": strategy, "b": second},
+            instruments=[make_instrument(name) for name in NAMES],
+            brokers={"sim": tc.SimulatedBrokerSettings(**words)},
+            batch_size=self.batch_size,
+            adjustments=[make_split(minute) for minute in self.splits],
+        )
+        statistics = [one.to_dict() for one in result.strategies.values()]
+        return [strategy.heard, second.heard, result.digests, result.counts, result.notes, statistics]
+
+
+def make_split(minute: int) -> AccountAdjustment:
+    ts = T0 + minute * MINUTE_NS + 1  # while orders that were given at a bar wait for the next one
+    return AccountAdjustment(AdjustmentKind.SPLIT, NAMES[0], ts, ts, Decimal(2))
+
+
+words = st.fixed_dictionaries(
+    {"commission": st.sampled_from(COMMISSIONS), "slippage": st.sampled_from(SLIPPAGES)},
+    optional={
+        "account": st.just("cash"),
+        "cash": st.sampled_from([{"USD": Decimal(300)}, {"USD": Decimal(1_500)}]),
+        "no_short": st.just((NAMES[0],)),
+        "bar_fill": st.just("same_close"),
+        "no_market": st.just("reject"),
+        "spread": st.just({NAMES[0]: Decimal("0.06")}),
+    },
+)
+cases = st.builds(
+    Case,
+    scripts,
+    st.lists(rows, min_size=6, max_size=30),
+    st.sampled_from((1, 5, 1_024, 1_024)),
+    st.just({}) | st.just({}) | words,
+    st.lists(st.integers(1, 30), max_size=2),
+    st.just([]) | scripts,
+)
+
+
+async def run_the_general_way(case: Case) -> list[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NextOpen, "take", lambda self, order, number, now: None)
+        return await case.run()
+
+
+@given(cases)
+@settings(deadline=None)
+async def test_the_short_way_and_the_general_way_are_told_apart_by_nothing(case: Case) -> None:
+    taken: list[tc.Order] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NextOpen, "take", count(NextOpen.take, taken))
+        shown = await case.run()
+    event(f"orders on the short way: {min(len(taken), 3)}")
+    assert shown == await run_the_general_way(case)
+
+
+def count(take: Callable[..., Any], taken: list[tc.Order]) -> Callable[..., Any]:
+    def counting(self: NextOpen, order: tc.Order, number: int, now: int) -> Any:
+        accepted = take(self, order, number, now)
+        if accepted is not None:
+            taken.append(order)
+        return accepted
+
+    return counting
+
+
+@pytest.mark.parametrize(
+    ("script", "volume", "split", "expected"),
+    [
+        ([[("flip", 0, 0)]] * 8, 900, 0, 8),
+        # Two at once, and one that is cancelled: given back, and the general way from there.
+        ([[("flip", 0, 0), ("market", 0, 1)], [("flip", 0, 0), ("cancel", 0, 0)], [("flip", 0, 0)]], 900, 0, 3),
+        ([[("flip", 0, 0)]] * 3, 90, 0, 2),  # more than a tenth of a bar's volume: it is executed over two
+        # A split between the first and its bar; after it the margin is looked at again.
+        ([[("flip", 0, 0)]] * 3, 900, 3, 2),
+    ],
+)
+async def test_orders_that_turn_a_position_take_the_short_way(
+    script: list[list[Act]], volume: int, split: int, expected: int
+) -> None:
+    case = Case(
+        [[("market", 0, 5)], [], *script], [(0, 100 + n % 3, 101, volume) for n in range(14)],
+        splits=[split] if split else [],
+    )  # fmt: skip
+    taken: list[tc.Order] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NextOpen, "take", count(NextOpen.take, taken))
+        shown = await case.run()
+    assert len(taken) == expected
+    assert shown == await run_the_general_way(case)
