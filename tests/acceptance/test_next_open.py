@@ -28,6 +28,7 @@ from tradecore.brokerage.settings import (
 )
 from tradecore.domain.account_adjustment import AccountAdjustment, AdjustmentKind
 from tradecore.domain.instant import MINUTE_NS
+from tradecore.testing.broker_desk import make_broker_desk
 from tradecore.testing.builders import make_bar, make_instrument
 from tradecore.testing.scripted_feed import ScriptedFeed
 
@@ -224,3 +225,30 @@ async def test_orders_that_turn_a_position_take_the_short_way(
         shown = await case.run()
     assert len(taken) == expected
     assert shown == await run_the_general_way(case)
+
+
+@pytest.mark.parametrize("general", [False, True])
+async def test_what_is_due_before_the_bar_comes_before_it_however_far_time_jumps(general: bool) -> None:
+    """A split lies between the order and its bar, and the broker is asked only afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        if general:
+            patch.setattr(NextOpen, "take", lambda self, order, number, now: None)
+        desk = make_broker_desk("bar A.SIM 1m last", instruments=[make_instrument(NAMES[0])])
+        prices = ((100.0, 100.0), (101.0, 102.0), (51.0, 52.0))
+        bars = [
+            make_bar(T0 + n * MINUTE_NS, closed, open=opened, bar_type="A.SIM 1m last")
+            for n, (opened, closed) in enumerate(prices, 1)
+        ]
+        split = make_split(2)
+        desk.broker.load_adjustments([(split.ts_event, split)])
+        desk.broker.load("bar", "A.SIM 1m last", bars)
+        desk.advance(bars[0].ts_event)
+        await desk.submit(tc.Order.market(NAMES[0], 5))
+        desk.advance(bars[1].ts_event)
+        order = await desk.submit(tc.Order.market(NAMES[0], -10))
+        assert desk.broker.get_positions()[0].quantity == 5
+        desk.timeline.advance_to(bars[2].ts_event)
+        desk.broker.advance(bars[2].ts_event)
+        desk.advance(bars[2].ts_event)
+        assert desk.list_executed(order) == [("20", "51.0")]
+        assert [adjusted.after.quantity for adjusted in desk.adjusted if adjusted.after] == [10]

@@ -248,10 +248,11 @@ def _always_news(real: Any) -> Any:
 
 
 def _ids_begin_again(real: Any) -> Any:
-    def wrong(self: Any) -> str:
-        self.order_count %= 5
-        self._ids.clear()
-        return str(real(self))
+    def wrong(self: Any) -> Any:
+        self._ids_made = 0
+        ids = real(self)
+        del ids[:-5]
+        return ids
 
     return wrong
 
@@ -267,7 +268,7 @@ IN_GROUPS: dict[str, tuple[str, str, Plant]] = {
     "commission is lost on partial executions": (
         "client", "quote", patch(ExecutionEngine, "execute", _free_in_parts),
     ),
-    "an id is given again": ("client", "quote", patch(OrderDesk, "make_id", _ids_begin_again)),
+    "an id is given again": ("client", "quote", patch(OrderDesk, "_make_ids", _ids_begin_again)),
     "the average is wrong after a flip through zero": ("client", "quote", patch(Position, "after", _average_kept)),
     "an OCO sibling is kept on a partial execution": (
         "venue", "quote", patch(group_rules, "_find_step", _after_whole_execution),

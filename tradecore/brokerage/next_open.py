@@ -14,11 +14,10 @@ or come in parts. This one needs none of that, and it is what most backtests con
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 from tradecore.brokerage.account_book import AccountBook
-from tradecore.domain.exact import to_float
+from tradecore.domain.exact import ZERO, to_float
 from tradecore.domain.execution import BrokerSource, Execution, Liquidity
 from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce
 from tradecore.domain.order_state import OrderState
@@ -35,8 +34,6 @@ _MARKET: Final = OrderType.MARKET
 _SIDE_BUY: Final = OrderSide.BUY
 _STATE_ACCEPTED: Final = OrderState.ACCEPTED
 _STATE_FILLED: Final = OrderState.FILLED
-
-_ZERO: Final = Decimal(0)
 
 
 class NextOpen:
@@ -78,7 +75,7 @@ class NextOpen:
         self._accepted_ns, self.due_ns = now, due
         return OrderSnapshot(
             order._order_id, strategy, self._broker, instrument, side, _MARKET, quantity, None, None, _GTC,  # noqa: SLF001
-            _STATE_ACCEPTED, _ZERO, None, None, order._ts_decided, now, terms=PLAIN_TERMS,  # noqa: SLF001
+            _STATE_ACCEPTED, ZERO, None, None, order._ts_decided, now, terms=PLAIN_TERMS,  # noqa: SLF001
         )  # fmt: skip
 
     def execute(self) -> tuple[OrderSnapshot, Execution, Position] | None:

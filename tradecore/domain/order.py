@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from msgspec.structs import replace
 
 from tradecore.domain.exact import WHOLE, WHOLE_MOST
+from tradecore.domain.exact import ZERO as _ZERO
 from tradecore.domain.instrument import (
     Instrument,
     Number,
@@ -49,7 +50,6 @@ from tradecore.errors import InvalidOrder, OrderError
 if TYPE_CHECKING:
     from tradecore.domain.order_group import OrderGroup
 
-_ZERO = Decimal(0)
 # Members by module name: reading them off an Enum class costs 0.1 us each in Python 3.11, and orders do it often.
 _BUY, _SELL = OrderSide.BUY, OrderSide.SELL
 _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
@@ -61,7 +61,8 @@ OrderFacts = tuple[
 ]
 """Id, strategy, instrument, side, type, time in force, ts_decided, quantity, price, stop_price, terms."""
 
-_Typed = tuple[Number, Number | None, Number | None]
+_Typed = tuple[Number | None, Number | None, Number | None]
+_NOTHING_TYPED: _Typed = (None, None, None)
 _make = object.__new__
 
 
@@ -85,7 +86,8 @@ class Order:
     _average_price: Decimal | None
     _reason: str | None
     # Quantity as typed, and the prices where one is a float: that may be rounded to the grid, the rest must lie on it.
-    _typed: _Typed
+    # None of a small whole number, which every grid of whole numbers takes.
+    _typed: _Typed | None
     _typed_trailing: TypedTrailing | None
     _repeated_reports = 0
 
@@ -128,11 +130,15 @@ class Order:
 
     def _begin(self, instrument: str, quantity: Number, order_type: OrderType) -> None:
         """What every order has. The factories of plain orders come here at once: words cost more than the rest."""
+        self._typed = None
         if type(quantity) is int:
             is_buy = quantity > 0
             size = quantity if is_buy else -quantity
-            amount = WHOLE.get(size) or Decimal(size)
+            amount = WHOLE.get(size)
+            if amount is None:
+                amount, self._typed = Decimal(size), (quantity, None, None)
         else:
+            self._typed = (quantity, None, None)
             amount = to_decimal(quantity, "quantity")
             is_buy = amount > _ZERO
             if not is_buy:
@@ -150,7 +156,6 @@ class Order:
         self._price = self._stop_price = self._average_price = self._reason = None
         self._time_in_force, self._terms = _GTC, PLAIN_TERMS
         self._pending_cancel = self._pending_update = False
-        self._typed = (quantity, None, None)
         self._typed_trailing = None
 
     def _set_prices(self, price: Number | None, stop_price: Number | None, trailing: object = None) -> None:
@@ -413,10 +418,9 @@ class Order:
 
         takes_whole: any whole number is a quantity of it, so that one need not be divided.
         """
-        quantity, price, stop_price = self._typed
-        is_whole = takes_whole and type(quantity) is int and -WHOLE_MOST <= quantity <= WHOLE_MOST
-        if is_whole and self._order_type is _MARKET:
-            return
+        quantity, price, stop_price = self._typed or _NOTHING_TYPED
+        is_small = quantity is None or (type(quantity) is int and -WHOLE_MOST <= quantity <= WHOLE_MOST)
+        is_whole = takes_whole and is_small
         increment = instrument.price_increment
         try:
             if not is_whole and (type(quantity) is float or self._quantity % instrument.quantity_increment):
@@ -485,8 +489,8 @@ class Order:
         Old news changes nothing and is counted; what cannot be, and is, is taken over and stands in `alarm`.
         Raises: IllegalOrderTransition for a report that no venue can make.
         """
-        state, executed = report.state, report.filled_quantity
-        is_more = bool(executed) and executed > self._filled_quantity
+        state, executed, known = report.state, report.filled_quantity, self._filled_quantity
+        is_more = executed is not known and executed > known
         if state is not self._state or is_more:
             if state in TRANSITIONS[self._state]:
                 self._state = state

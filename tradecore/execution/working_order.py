@@ -14,6 +14,7 @@ from decimal import Decimal
 from math import inf
 from typing import Any, Final
 
+from tradecore.domain.exact import ZERO as _ZERO
 from tradecore.domain.exact import to_float
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce
@@ -36,7 +37,6 @@ TAKER: Final = 0  # takes what comes, up to its limit price if it has one
 STOP: Final = 1  # waits for its trigger
 LIMIT: Final = 2  # rests at its price
 
-_ZERO: Final = Decimal(0)
 _TYPE_TOUCHED: Final = OrderType.MARKET_IF_TOUCHED
 
 
