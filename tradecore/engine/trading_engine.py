@@ -495,31 +495,35 @@ class TradingEngine:
         """
         if self._sources.due_ns <= ts:
             self._sources.show_due(ts)
+        strategies = self._strategies
         for broker in self._brokers:
             while broker.due_ns <= ts:
                 broker.advance(ts)
                 reports = iter(broker.take_reports(ts))
-                if (left := self._hand_out(reports)) is not None:
+                for report in reports:
+                    try:
+                        answer = strategies[report.strategy].receive(report)
+                    except Exception as error:
+                        left = self._strategy_raised(report.strategy, find_report_callback(error), error)
+                    else:
+                        if answer is None:
+                            continue
+                        left = self._await_answer(report.strategy, answer)
                     return self._serve_on(ts, left, reports)
         return None
 
-    async def _serve_on(self, ts: int, left: Awaitable[None] | None, reports: Iterator[Report]) -> None:
-        while left is not None:
-            await left
-            left = self._hand_out(reports)
-        if (rest := self._serve_brokers(ts)) is not None:
-            await rest
-
-    def _hand_out(self, reports: Iterator[Report]) -> Awaitable[None] | None:
-        """Tell strategies what a broker reports, up to one that has to be awaited."""
+    async def _serve_on(self, ts: int, left: Awaitable[None], reports: Iterator[Report]) -> None:
+        """The same, from a report on that had to be awaited."""
+        await left
         for report in reports:
             try:
                 answer = self._strategies[report.strategy].receive(report)
+                if answer is not None:
+                    await answer
             except Exception as error:
-                return self._strategy_raised(report.strategy, find_report_callback(error), error)
-            if answer is not None:
-                return self._await_answer(report.strategy, answer)
-        return None
+                await self._strategy_raised(report.strategy, find_report_callback(error), error)
+        if (rest := self._serve_brokers(ts)) is not None:
+            await rest
 
     async def _await_answer(self, strategy: str, answer: Awaitable[None]) -> None:
         try:

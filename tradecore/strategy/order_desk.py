@@ -340,8 +340,11 @@ class OrderDesk:
         if not is_news:  # told before
             self.repeated_executions += 1
             return order, None
-        name, held = execution.instrument, self._positions.setdefault(execution.broker, {})
-        before = held.get(name) or self.position(name, execution.broker)
+        name, broker = execution.instrument, execution.broker
+        held = self._positions.get(broker)
+        if held is None:
+            held = self._positions[broker] = {}
+        before = held.get(name) or self.position(name, broker)
         after = report.after
         if after is None:
             signed, paid = execution.signed_quantity, execution.commission
