@@ -1,10 +1,10 @@
 """NextOpen: the usual order of a backtest on bars, from its acceptance to its execution, in a few steps.
 
-Receives: an order at market without conditions, that widens no position, while no other order works at its broker and
-          nothing takes time; the instant at which the next bar of its instrument is known.
+Receives: an order at market without conditions, that widens no position, while no other order works at its broker, its
+          ExecutionEngine has nothing due and nothing takes time; the instant at which its next bar is known.
 Gives:    the snapshots, the Execution and the bookings that it has on the general way, or the order as a WorkingOrder
           as soon as anything else comes before its bar, or the bar itself has to be looked at closer.
-Never:    decides anything: what is not certain here is left to AccountBook, ExecutionEngine and BarPassage.
+Never:    refuses, withdraws or executes in parts: what is not certain is AccountBook's and ExecutionEngine's to say.
           EXECUTION 1, 6, 9.
 
 An order passes through some forty functions on the general way, which are there for orders that compete, wait, expire
@@ -54,7 +54,8 @@ class NextOpen:
     def take(self, order: Order, number: int, now: int) -> OrderSnapshot | None:
         """Accept an order that arrives now and let it wait; None for one that has to go the general way.
 
-        Call it only while no other order works and no command is on its way. number: its place among all orders.
+        Call it only while no other order works, no command is on its way and the ExecutionEngine has nothing due.
+        number: its place among all orders.
         """
         # The order's own attributes: its properties would take longer than all this.
         if order._order_type is not _MARKET or order._terms is not PLAIN_TERMS or order._time_in_force is not _GTC:  # noqa: SLF001
@@ -64,7 +65,7 @@ class NextOpen:
         if ledger is None or ledger.conversion is not None or book.is_exposed:
             return None
         lane, side, quantity = ledger.lane, order._side, order._quantity  # noqa: SLF001
-        if not lane.fills_next_open or lane.may_refuse or lane.depth is not None:
+        if not lane.has_next_open or lane.may_refuse or lane.depth is not None:
             return None
         if not book.is_reducing(ledger, quantity, side is _SIDE_BUY):
             return None

@@ -31,6 +31,8 @@ from tradecore.brokerage.report_queue import ReportQueue
 from tradecore.brokerage.settings import SimulatedBrokerSettings
 from tradecore.brokerage.settings_check import list_settings_mistakes
 from tradecore.brokerage.slippage import make_lane_slippage
+from tradecore.brokerage.source_choice import list_choices
+from tradecore.brokerage.update_refusal import find_update_refusal
 from tradecore.brokerage.venue_groups import VenueActs, VenueGroups, make_venue_group
 from tradecore.domain.account import Account
 from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment
@@ -43,11 +45,10 @@ from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import PLAIN_TERMS, OrderRole
 from tradecore.domain.position import Position
 from tradecore.engine.participant import NEVER, AdjustmentReport, BrokerReport, Recorder, Source
-from tradecore.errors import ConfigError, InvalidOrder, UnknownInstrument, UnknownOrder
+from tradecore.errors import ConfigError, InvalidOrder, UnknownOrder
 from tradecore.execution.execution_engine import Charge, ExecutionEngine
-from tradecore.execution.lane import Lane
 from tradecore.execution.match_rules import MatchRules
-from tradecore.execution.match_source import Candidate, MatchSource, choose_match_source
+from tradecore.execution.match_source import MatchSource
 from tradecore.execution.waiting_lane import WaitingLane
 from tradecore.execution.working_order import WorkingOrder
 
@@ -142,35 +143,20 @@ class SimulatedBroker:
         more_may_come, for a match_on that nothing serves and a side's bars without a spread.
         """
         self._known, self._more_may_come = instruments, more_may_come
-        candidates: dict[str, list[Candidate]] = {}
-        for source in sources:
-            if source.instrument not in self._sources:
-                listed = candidates.setdefault(source.instrument, [])
-                if not source.made_by_run:
-                    listed.append(Candidate(source.kind, source.name))
-        mistakes: list[str] = []
-        for name in sorted(candidates):
-            if name not in instruments:
-                raise UnknownInstrument(name, list(instruments))
-            instrument = instruments[name]
-            mistake = self._money.find_mistake(instrument)
-            if mistake is not None:
-                mistakes.append(mistake)
-                continue
-            wanted = self.settings.match_on.get(name)
-            chosen = choose_match_source(candidates[name], wanted, self.settings.spread.get(name))
-            self._instruments[name] = instrument
+        new = [source for source in sources if source.instrument not in self._sources]
+        choices, mistakes = list_choices(
+            new, instruments, self.settings, self._money.find_mistake, more_may_come=more_may_come
+        )
+        for name, chosen in choices.items():
+            self._instruments[name] = instruments[name]
             if isinstance(chosen, MatchSource):
-                self._open(instrument, chosen)
-                continue
-            self._without_source[name] = chosen
-            self._reject_waiting(name, chosen)
-            if not more_may_come and (
-                wanted is not None
-                or any(c.kind == "bar" and c.name.endswith((" bid", " ask")) for c in candidates[name])
-            ):
-                mistakes.append(f"{name}: {chosen}")
-        mistakes.extend(self._list_missing_paths())
+                self._open(instruments[name], chosen)
+            else:
+                self._without_source[name] = chosen
+                self._reject_waiting(name, chosen)
+        needed = {self._instruments[name].currency for name in self._sources}
+        needed.update(() if self._book.is_cash else self._book.cash)
+        mistakes.extend(self._money.find_paths(self._engine.lanes.values(), needed))
         if mistakes:
             raise ConfigError(f"broker {self.name!r}", mistakes)
 
@@ -184,12 +170,6 @@ class SimulatedBroker:
         self._sources[instrument.id] = chosen
         self._charges[instrument.id] = charge
         self._without_source.pop(instrument.id, None)
-
-    def _list_missing_paths(self) -> list[str]:
-        needed = {self._instruments[name].currency for name in self._sources}
-        if not self._book.is_cash:
-            needed |= set(self._book.cash)
-        return self._money.find_paths(self._engine.lanes.values(), needed)
 
     @property
     def match_sources(self) -> dict[str, str]:
@@ -219,8 +199,9 @@ class SimulatedBroker:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
         if self._next_open is not None:
             now = self._timeline.now
-            # No other order works, and none waits for its bar.
-            if not self._orders and not self._commands and self._next_open.due_ns == NEVER:
+            # No order works, none waits for its bar, and the engine has nothing left of those that are finished.
+            is_idle = not self._orders and not self._commands and self._engine.due_ns == NEVER
+            if is_idle and self._next_open.due_ns == NEVER:
                 accepted = self._next_open.take(order, self._number + 1, now)
                 if accepted is not None:
                     self._number += 1
@@ -259,10 +240,10 @@ class SimulatedBroker:
         """See BrokerParticipant. It is told behind what is on its way already."""
         self._give_back()
         now = self._instant = self._timeline.now
-        self._recorders[order.strategy].record_order(order)
         if self._report_law is None:
-            self._reports.append(BrokerReport(now, order.strategy, order))
+            self._tell(order)
         else:
+            self._recorders[order.strategy].record_order(order)
             self._delayed_reports.put(now, order, None, None)
         self._refresh_due()
 
@@ -271,13 +252,9 @@ class SimulatedBroker:
         self._send("cancel", self._find(order), reason=order._cancel_reason)  # noqa: SLF001
 
     async def update_order(
-        self,
-        order: Order,
-        *,
-        quantity: Decimal | None = None,
-        price: Decimal | None = None,
+        self, order: Order, *, quantity: Decimal | None = None, price: Decimal | None = None,
         stop_price: Decimal | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Take charge of a change; quantity is the absolute total. Raises: UnknownOrder, InvalidOrder."""
         working = self._find(order)
         check_update(working, quantity, price, stop_price, self._instruments.get(working.instrument))
@@ -294,14 +271,9 @@ class SimulatedBroker:
         return working
 
     def _send(
-        self,
-        word: str,
-        order: WorkingOrder,
-        quantity: Decimal | None = None,
-        price: Decimal | None = None,
-        stop_price: Decimal | None = None,
-        reason: str | None = None,
-    ) -> None:
+        self, word: str, order: WorkingOrder, quantity: Decimal | None = None, price: Decimal | None = None,
+        stop_price: Decimal | None = None, reason: str | None = None,
+    ) -> None:  # fmt: skip
         """Put a command on its way. It never overtakes one that was given before."""
         due, commands, law = (now := self._timeline.now), self._commands, self._laws[word]
         if law is not None:
@@ -319,10 +291,7 @@ class SimulatedBroker:
         if commands and commands[-1].due_ns > due:
             due = commands[-1].due_ns
         commands.append(BrokerCommand(due, word, order, quantity, price, stop_price, now, reason))
-        if due < self._next_ns:
-            self._next_ns = due
-        if due < self.due_ns:
-            self.due_ns = due
+        self._next_ns, self.due_ns = min(due, self._next_ns), min(due, self.due_ns)
 
     # -------------------------------------------------------------------------------------------------------- the run
 
@@ -365,9 +334,7 @@ class SimulatedBroker:
                     account.watch(commanded)
             else:
                 break
-        if commanded < due:
-            due = commanded
-        self._set_next(due)
+        self._set_next(min(commanded, due))
 
     def _execute_at_open(self, ts: int) -> bool:
         """The order that waits for the next open has it, where nothing else is due by then and this was all by ts."""
@@ -412,6 +379,8 @@ class SimulatedBroker:
 
     def value(self, ts: int) -> None:
         """Record marks up to and including this instant; at the same instant an execution may still follow."""
+        if self._next_open is not None and self._next_open.due_ns <= ts:
+            self._give_back()  # its reports are not handed out at once: until then the broker has to know it
         self.advance(ts)
         if not self._book.ledgers:
             return
@@ -423,6 +392,7 @@ class SimulatedBroker:
 
     def end_window(self, mark: int) -> None:
         """Everything before mark has happened: take in what is left of the loaded events, value what is held."""
+        self._give_back()
         self.value(mark - 1)
         self._money.end_window(self._book.ledgers.values(), mark - 1)
         self._engine.end_window()
@@ -438,8 +408,8 @@ class SimulatedBroker:
 
         What is loaded of later instants never happens.
         """
-        self.advance(ts)
         self._give_back()
+        self.advance(ts)
         for lane in self._engine.lanes.values():
             lane.take_until(ts)
         self._instant = ts
@@ -477,9 +447,8 @@ class SimulatedBroker:
     def _accept(self, order: WorkingOrder, ts: int) -> None:
         ledger = self._book.ledgers.get((order.strategy, order.instrument))
         if ledger is None:
-            if order.instrument not in self._engine.lanes and self._open_waiting(order.instrument) is None:
-                reason = self._without_source.get(order.instrument, "no series of it is read by this run")
-                self._reject(order, ts, _say_unmatched(order.instrument, reason))
+            if (unmatched := self._find_unmatched(order.instrument)) is not None:
+                self._reject(order, ts, unmatched)
                 return
             ledger = self._find_ledger(order)
         lane = ledger.lane
@@ -495,14 +464,17 @@ class SimulatedBroker:
         self._publish(order, order.snapshot(self.name, ts))
         self._engine.arrive(order, ts)
 
-    def _open_waiting(self, name: str) -> Lane | None:
-        """A lane that holds orders of an instrument whose series may still show themselves, None where none may."""
+    def _find_unmatched(self, name: str) -> str | None:
+        """Why orders of an instrument cannot work; None where a lane takes them, be it for a while."""
+        if name in self._engine.lanes:
+            return None
         instrument = self._known.get(name)
         if instrument is None or not self._more_may_come or name in self._without_source:
-            return None
+            return _say_unmatched(name, self._without_source.get(name, "no series of it is read by this run"))
         self._instruments[name] = instrument
         self._charges[name] = self._money.make_charge(instrument)
-        return self._engine.open_waiting_lane(instrument, self._charges[name])
+        self._engine.open_waiting_lane(instrument, self._charges[name])
+        return None
 
     def _reject_waiting(self, name: str, reason: str) -> None:
         """What has shown itself of an instrument cannot be matched: orders that waited for it need it now."""
@@ -539,7 +511,7 @@ class SimulatedBroker:
         self._publish(order, order.snapshot(self.name, ts, command.decided_ns))
 
     def _update(self, order: WorkingOrder, command: BrokerCommand, ts: int) -> None:
-        refusal, decided_ns = self._find_update_refusal(order, command), command.decided_ns
+        refusal, decided_ns = find_update_refusal(order, command, self.account, self._groups), command.decided_ns
         if refusal is not None:
             self._tell_answer(order, ts, reason=refusal, update_rejected=True, ts_command=decided_ns)
             return
@@ -568,19 +540,6 @@ class SimulatedBroker:
             order.number, order.is_fresh = self._number, True
             self._engine.leave(order)
             self._engine.arrive(order, ts)
-
-    def _find_update_refusal(self, order: WorkingOrder, command: BrokerCommand) -> str | None:
-        if order.is_finished:
-            return f"cannot update: the order is {order.state.name}"
-        if command.quantity is not None and command.quantity < order.filled_quantity:
-            return f"cannot lower the quantity to {command.quantity}: {order.filled_quantity} are executed"
-        if command.stop_price is not None and order.is_triggered:
-            return f"cannot move the stop: it was triggered at {order.stop_price}"
-        if self.account.heard and (outdated := self.account.find_outdated(order, command.decided_ns)) is not None:
-            return outdated
-        if command.quantity is not None and order.venue_group is not None:
-            return self._groups.find_wish_refusal(order, command.quantity)
-        return None
 
     def _update_grouped(self, order: WorkingOrder, command: BrokerCommand, ts: int) -> bool:
         """An update of an order whose group the venue holds; False where it is one as any other."""
@@ -644,9 +603,8 @@ class SimulatedBroker:
     # --------------------------------------------------------------------------- asked by groups that the venue holds
 
     def _find_arrival_refusal(self, order: WorkingOrder, ts: int) -> str | None:
-        if order.instrument not in self._engine.lanes and self._open_waiting(order.instrument) is None:
-            reason = self._without_source.get(order.instrument, "no series of it is read by this run")
-            return _say_unmatched(order.instrument, reason)
+        if (unmatched := self._find_unmatched(order.instrument)) is not None:
+            return unmatched
         ledger = self._find_ledger(order)
         ledger.lane.take_until(ts)
         refusal = self._engine.find_refusal(order, ts)
@@ -679,12 +637,9 @@ class SimulatedBroker:
         self._publish(order, replace(order.snapshot(self.name, ts_event), **answer))
 
     def _publish(
-        self,
-        order: WorkingOrder,
-        snapshot: OrderSnapshot,
-        execution: Execution | None = None,
+        self, order: WorkingOrder, snapshot: OrderSnapshot, execution: Execution | None = None,
         after: Position | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Record and report: due when it happened plus latency, but not before it can be known."""
         if self._report_law is None:
             self._tell(snapshot, execution, after)
@@ -732,8 +687,7 @@ class SimulatedBroker:
 
     def get_positions(self) -> list[Position]:
         """What each strategy holds, without flat positions, in order of (strategy, instrument)."""
-        ledgers = self._book.ledgers
-        return [ledgers[key].position for key in sorted(ledgers) if not ledgers[key].position.is_flat]
+        return list(self.get_account().positions.values())
 
     def get_account(self) -> Account:
         """Cash by currency and what is held, exact."""

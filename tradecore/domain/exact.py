@@ -13,7 +13,7 @@ from decimal import Context, Decimal
 from typing import Final
 
 ZERO: Final = Decimal(0)
-"""Of an order nothing has executed: that it is this very object is seen faster than that it is 0."""
+"""What an order has executed that has executed nothing: the very object, which is seen faster than that it is 0."""
 
 KEPT_MOST: Final = 1_024
 """Prices and sizes that are remembered; then it begins anew."""

@@ -86,7 +86,7 @@ class Order:
     _average_price: Decimal | None
     _reason: str | None
     # Quantity as typed, and the prices where one is a float: that may be rounded to the grid, the rest must lie on it.
-    # None of a small whole number, which every grid of whole numbers takes.
+    # None of a small whole number, which every grid takes whose increment divides 1.
     _typed: _Typed | None
     _typed_trailing: TypedTrailing | None
     _repeated_reports = 0

@@ -52,9 +52,26 @@ class BarLane(Lane):
     """
 
     __slots__ = (
-        "_end_before", "_lateness_ns", "_marks", "_participation", "_passage", "_postponed", "_scan_due_ns", "asks",
-        "fills_next_open", "grace_ns", "has_one_price", "lag_ns", "last_ask", "late_bars", "matched_on", "pairing",
-        "reach", "shift_buy", "shift_sell", "step_ns",
+        "_end_before",
+        "_lateness_ns",
+        "_marks",
+        "_participation",
+        "_passage",
+        "_postponed",
+        "_scan_due_ns",
+        "asks",
+        "grace_ns",
+        "has_next_open",
+        "has_one_price",
+        "lag_ns",
+        "last_ask",
+        "late_bars",
+        "matched_on",
+        "pairing",
+        "reach",
+        "shift_buy",
+        "shift_sell",
+        "step_ns",
     )  # fmt: skip
 
     spans_time = True
@@ -82,7 +99,7 @@ class BarLane(Lane):
         self._passage: BarPassage | None = None
         self._postponed: deque[tuple[int, WorkingOrder, Any]] = deque()
         self._scan_due_ns = NEVER
-        self.fills_next_open = self.rules.bar_fill == "next_open"  # same_close: others may still come to this bar
+        self.has_next_open = self.rules.bar_fill == "next_open"  # same_close: others may still come to this bar
         self._participation = float(self.rules.participation) * 0.999_999  # in floats, so a little less than it is
         self._marks: dict[int, tuple[Sequence[int], Sequence[float]]] = {}  # of the loaded bars, by the sign held
 
@@ -211,7 +228,7 @@ class BarLane(Lane):
 
     def match(self, ts: int) -> None:
         """Bars of this instant, then the commands that waited for them."""
-        if self._scan_due_ns <= ts and not (self.fills_next_open and self._match_alone()):
+        if self._scan_due_ns <= ts and not (self.has_next_open and self._match_alone()):
             super().match(ts)
         if self._postponed:
             self._run_postponed(ts)
@@ -243,6 +260,8 @@ class BarLane(Lane):
     def take_open(self, quantity: float, since: int, is_buy: bool) -> tuple[Decimal, Decimal, int] | None:
         """Let the next bar happen for a lone taker that works since an instant: price and slippage at which all of it
         executes at the bar's open, and when that was. None decides nothing: the bar has to be looked at closer.
+
+        Only where no other order and no command waits in the lane, and there is no depth to walk.
         """
         at = self.taken
         start = self.compute_start_ns(at)
@@ -303,7 +322,7 @@ class BarLane(Lane):
 
     def arrive(self, order: WorkingOrder, ts: int) -> None:
         """See Lane.arrive. The usual order, at market for the next open, has nothing to look at before."""
-        if not (order.is_plain and self.fills_next_open):
+        if not (order.is_plain and self.has_next_open):
             super().arrive(order, ts)
             return
         order.effective_ns, order.place = ts, TAKER

@@ -78,7 +78,7 @@ class Lane:
     """How long before an event executions may have happened that only it tells of."""
     has_one_price = False
     """Whether a long and a short holding are valued at the same price."""
-    fills_next_open = False
+    has_next_open = False
     """Whether a lone order at market executes at the open of the next event: see BarLane.take_open."""
 
     def __init__(self, instrument: Instrument, rules: MatchRules, taker_price: TakerPrice, venue: Venue) -> None:

@@ -103,6 +103,7 @@ class OrderDesk:
             broker, instrument, takes_whole, check = self._places[broker_name][name]
         except (KeyError, TypeError):  # not met before; what cannot be hashed is no broker's name
             broker, instrument, takes_whole, check = self._find_place(broker_name, name)
+        # A small whole number at market lies on such a grid as it is.
         if not takes_whole or order._typed is not None or order._order_type is not _MARKET:  # noqa: SLF001
             order.round_to(instrument, takes_whole=takes_whole)
         self._engine.check_in_turn("submit_order")
