@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,13 +28,14 @@ from tradecore.brokerage.settings import (
     TickSlippage,
 )
 from tradecore.domain.account_adjustment import AccountAdjustment, AdjustmentKind
-from tradecore.domain.instant import MINUTE_NS
+from tradecore.domain.instant import MINUTE_NS, SECOND_NS
+from tradecore.errors import StrategyError
 from tradecore.testing.broker_desk import make_broker_desk
 from tradecore.testing.builders import make_bar, make_instrument
 from tradecore.testing.scripted_feed import ScriptedFeed
 
 NAMES = ("A.SIM", "B.SIM")
-T0 = 1_704_067_200 * 1_000_000_000  # 2024-01-01T00:00:00Z
+T0 = 1_704_067_200 * SECOND_NS  # 2024-01-01T00:00:00Z
 
 Act = tuple[str, int, int]
 """What to do at a bar, of which instrument, how much."""
@@ -252,3 +254,76 @@ async def test_what_is_due_before_the_bar_comes_before_it_however_far_time_jumps
         desk.advance(bars[2].ts_event)
         assert desk.list_executed(order) == [("20", "51.0")]
         assert [adjusted.after.quantity for adjusted in desk.adjusted if adjusted.after] == [10]
+
+
+@pytest.mark.parametrize("general", [False, True])
+async def test_a_command_that_waits_for_its_bar_is_answered_in_its_time(general: bool) -> None:
+    """Arrivals: a cancel of what its bar executed already, given before anybody knew, waits a bar's length and 5 s.
+
+    The order that is given meanwhile, and whose bar comes much later, does not hold the answer up.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if general:
+            patch.setattr(NextOpen, "take", lambda self, order, number, now: None)
+        desk = make_broker_desk("bar A.SIM 1m last", instruments=[make_instrument(NAMES[0])])
+        bars = [
+            make_bar(T0 + end * SECOND_NS, 100.0, bar_type="A.SIM 1m last", received=T0 + (end + 5) * SECOND_NS)
+            for end in (60, 120, 180, 360, 420)
+        ]
+        desk.broker.load("bar", "A.SIM 1m last", bars, by_arrival=True)
+        desk.advance(T0 + 170 * SECOND_NS)
+        first = await desk.submit(tc.Order.market(NAMES[0], 5))  # has the close at 180, known at 185
+        desk.advance(T0 + 182 * SECOND_NS)
+        await desk.cancel(first)
+        desk.advance(T0 + 185 * SECOND_NS)
+        second = await desk.submit(tc.Order.market(NAMES[0], -10))  # bar 300 to 360, known at 365
+        desk.advance(T0 + 500 * SECOND_NS)
+        told = [((one.at - T0) // SECOND_NS, one.report.order) for one in desk.received]
+        assert [(at, order.order_id, order.cancel_rejected) for at, order in told if at > 185] == [
+            (247, first.order_id, True), (365, second.order_id, False),
+        ]  # fmt: skip
+
+
+class Doubled(tc.Strategy):
+    """The same orders at two brokers; told of an execution at the first, it looks, cancels at both, and raises."""
+
+    def __init__(self, feed: ScriptedFeed) -> None:
+        self.feed, self.bars = feed, 0
+
+    def on_start(self) -> None:
+        self.add_event_feed(self.feed, "feed")
+
+    def on_bar(self, bar: tc.Bar) -> None:
+        self.bars += 1
+        quantity = {1: 5, 3: -10, 5: 10}.get(self.bars)
+        if quantity is not None:
+            for broker in ("a", "b"):
+                self.submit_order(tc.Order.market(NAMES[0], quantity), broker=broker)
+
+    def on_execution(self, execution: tc.Execution) -> None:
+        if self.bars == 5 and execution.broker == "a":
+            assert self.statistics.trades
+            self.cancel_all_orders()
+            raise ValueError("enough")
+
+
+@pytest.mark.parametrize("general", [False, True])
+async def test_what_was_executed_by_looking_is_still_known_to_its_broker(general: bool, tmp_path: Path) -> None:
+    """The statistics let the second broker come to this instant, and its report is not handed out before the cancel."""
+    bars = [make_bar(T0 + n * MINUTE_NS, 100.0, bar_type="A.SIM 1m last") for n in range(1, 12)]
+    account = tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(9_000)})
+    with pytest.MonkeyPatch.context() as patch:
+        if general:
+            patch.setattr(NextOpen, "take", lambda self, order, number, now: None)
+        with pytest.raises(StrategyError, match="enough"):
+            await tc.run_backtest(
+                strategies={"s": Doubled(ScriptedFeed([bars], name="A"))},
+                instruments=[make_instrument(NAMES[0])], brokers={"a": account, "b": account}, runs_dir=tmp_path,
+            )  # fmt: skip
+    assert '"cancel_rejected":true' in read_file(tmp_path, "orders.jsonl")
+    assert "UnknownOrder" not in read_file(tmp_path, "run.json")
+
+
+def read_file(runs: Path, name: str) -> str:
+    (file,) = runs.glob(f"*/{name}")
+    return file.read_text(encoding="utf-8")
