@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from tradecore.domain.exact import WHOLE, WHOLE_MOST
+from tradecore.domain.exact import WHOLE
 from tradecore.domain.exact import ZERO as _ZERO
 from tradecore.domain.instrument import (
     Instrument,
@@ -62,7 +62,6 @@ OrderFacts = tuple[
 """Id, strategy, instrument, side, type, time in force, ts_decided, quantity, price, stop_price, terms."""
 
 _Typed = tuple[Number | None, Number | None, Number | None]
-_NOTHING_TYPED: _Typed = (None, None, None)
 _make = object.__new__
 
 
@@ -86,7 +85,8 @@ class Order:
     _average_price: Decimal | None
     _reason: str | None
     # Quantity as typed, and the prices where one is a float: that may be rounded to the grid, the rest must lie on it.
-    # None of a small whole number, which every grid takes whose increment divides 1.
+    # The quantity is None there where it is a small whole number, which every grid takes whose increment divides 1;
+    # None for all three where that is all there is.
     _typed: _Typed | None
     _typed_trailing: TypedTrailing | None
     _repeated_reports = 0
@@ -113,7 +113,7 @@ class Order:
         """
         self._begin(instrument, quantity, order_type)
         if type(price) is float or type(stop_price) is float:
-            self._typed = (quantity, price, stop_price)
+            self._typed = (None if self._typed is None else quantity, price, stop_price)
         if order_type is not _MARKET or price is not None or stop_price is not None:
             self._set_prices(price, stop_price, trailing)
         if time_in_force is not _GTC:
@@ -207,7 +207,7 @@ class Order:
             order._refuse_price("price", price)  # noqa: SLF001
         order._price = to_decimal(price, "price")  # noqa: SLF001
         if type(price) is float:
-            order._typed = (quantity, price, None)  # noqa: SLF001
+            order._typed = (None if order._typed is None else quantity, price, None)  # noqa: SLF001
         return order
 
     @classmethod
@@ -418,9 +418,8 @@ class Order:
 
         takes_whole: any whole number is a quantity of it, so that one need not be divided.
         """
-        quantity, price, stop_price = self._typed or _NOTHING_TYPED
-        is_small = quantity is None or (type(quantity) is int and -WHOLE_MOST <= quantity <= WHOLE_MOST)
-        is_whole = takes_whole and is_small
+        quantity, price, stop_price = self._typed or (None, None, None)
+        is_whole = takes_whole and quantity is None
         increment = instrument.price_increment
         try:
             if not is_whole and (type(quantity) is float or self._quantity % instrument.quantity_increment):
