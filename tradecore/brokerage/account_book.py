@@ -68,13 +68,9 @@ class AccountBook:
 
     def admit(self, order: WorkingOrder, ledger: Ledger, charge: Charge) -> str | None:
         """Why an order that arrives now cannot be paid; when it can, it works from now on (`reserve`)."""
-        if not order.is_special and self.is_reducing(ledger, order.remaining, order.is_buy):
-            if order.is_buy:
-                ledger.open_buys += order.remaining
-            else:
-                ledger.open_sells += order.remaining
-            return None
-        refusal = self.find_refusal(order, ledger, charge)
+        refusal = None
+        if order.is_special or not self.is_reducing(ledger, order.remaining, order.is_buy):
+            refusal = self.find_refusal(order, ledger, charge)
         if refusal is None:
             self.reserve(order, ledger, charge)
         return refusal

@@ -52,26 +52,9 @@ class BarLane(Lane):
     """
 
     __slots__ = (
-        "_end_before",
-        "_lateness_ns",
-        "_marks",
-        "_participation",
-        "_passage",
-        "_postponed",
-        "_scan_due_ns",
-        "asks",
-        "grace_ns",
-        "has_next_open",
-        "has_one_price",
-        "lag_ns",
-        "last_ask",
-        "late_bars",
-        "matched_on",
-        "pairing",
-        "reach",
-        "shift_buy",
-        "shift_sell",
-        "step_ns",
+        "_end_before", "_lateness_ns", "_marks", "_participation", "_passage", "_postponed", "_scan_due_ns", "asks",
+        "grace_ns", "has_next_open", "has_one_price", "lag_ns", "last_ask", "late_bars", "matched_on", "pairing",
+        "reach", "shift_buy", "shift_sell", "step_ns",
     )  # fmt: skip
 
     spans_time = True

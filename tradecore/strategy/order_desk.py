@@ -86,7 +86,7 @@ class OrderDesk:
     def submit_order(self, order: Order, broker_name: str | None) -> Order:
         """Check, number and give an order to its broker at the end of the turn."""
         broker = self.check_order(order, broker_name)
-        name, order_id = self.name, (self._ids or self._make_ids()).pop()
+        name, order_id = self.name, self.make_id()
         order.mark_submitted(order_id, name, broker.name, self._timeline.now)
         self._orders[order_id] = order
         self._engine.note_order(name, "submit_order", broker.submit_order, order)

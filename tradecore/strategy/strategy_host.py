@@ -91,7 +91,6 @@ class StrategyHost:
         self.timeline: Timeline = engine.timeline
         self._strategy = strategy
         self._engine = engine
-        self._bus = engine.bus
         self.check_gate = engine.check_gate
         self._desk = desk
         self._analyzer = analyzer
@@ -332,7 +331,7 @@ class StrategyHost:
             moves = self._opportunities.take_report(report.order, execution, before, after)
             if moves:
                 return self._tell_moves(partial(self._tell_all, order, report.order, execution, before), moves)
-        if self._hears_few and not self._bus.hears_reports:
+        if self._hears_few and not self._engine.bus.hears_reports:
             if execution is not None and self._hears_executions and self.is_active:
                 self._strategy.on_execution(execution)
             return None
