@@ -29,6 +29,7 @@ def fill(folder: RunFolder, order: OrderSnapshot, execution: Execution, count: i
     for ts in range(count):
         folder.record_order(replace(order, ts_event=ts))
         folder.record_execution(execution)
+        folder.flush_full()
 
 
 def test_a_line_holds_every_field_with_enums_by_name_and_exact_decimals(
@@ -156,6 +157,22 @@ def test_a_failed_run_says_why_and_a_second_finish_does_nothing(
     assert len(list(run.iterate_orders())) == 1
 
 
+def test_lines_wait_for_the_end_of_their_window(tmp_path: Path, order: OrderSnapshot, execution: Execution) -> None:
+    """A few may wait longer; digests and counts know of all of them at once."""
+    folder = open_run_folder(tmp_path, "run")
+    for count, written in ((100, 100), (10, 100), (60, 170)):
+        for _ in range(count):
+            folder.record_order(order)
+        folder.flush_full()
+        assert len((tmp_path / "run/orders.jsonl").read_text().splitlines()) == written
+    folder.record_execution(execution)
+    folder.flush_full()
+    assert folder.counts == {"orders": 170, "executions": 1, "events": 0}
+    digests = folder.digests
+    folder.finish("complete", facts=FACTS)
+    assert load_run(tmp_path / "run", verify=True).facts["digests"] == digests
+
+
 def test_a_killed_run_is_incomplete_and_keeps_what_was_written(
     tmp_path: Path, order: OrderSnapshot, execution: Execution
 ) -> None:
@@ -216,6 +233,7 @@ FULL_DISK = """
     try:
         for ts in range(5_000):
             folder.record_order(order.snapshot(ts))
+            folder.flush_full()
     except RunFolderError as error:
         print(ts, error)
         folder.finish("failed", facts={"seed": 7}, error=str(error))

@@ -11,6 +11,7 @@ same float back.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from io import FileIO
@@ -44,14 +45,18 @@ encode_record: Final = _ENCODER.encode
 
 
 class JsonlWriter:
-    """One file of records. `close` writes what waits; it may be called again."""
+    """One file of records. `close` writes what waits; it may be called again.
 
-    __slots__ = ("_file", "_hash", "_path", "_records", "byte_count", "is_whole", "written_count")
+    keep: as `write`, for who calls `flush_full` soon after: until then a record waits, and a full disk is not met.
+    """
+
+    __slots__ = ("_file", "_hash", "_path", "_records", "byte_count", "is_whole", "keep", "written_count")
 
     def __init__(self, path: Path | None) -> None:
         """path: a file that does not exist yet, or None to keep only hash and counts. Raises: RunFolderError."""
         self._path = path
-        self._records: list[Any] = []
+        self._records: list[Any] = []  # always this very list
+        self.keep: Callable[[Any], None] = self._records.append
         self._hash = sha256()
         self.written_count = 0
         self.byte_count = 0
@@ -70,9 +75,12 @@ class JsonlWriter:
 
     def write(self, record: Any) -> None:
         """One record; it must not change afterwards. Raises: RunFolderError when the file cannot take it."""
-        records = self._records
-        records.append(record)
-        if len(records) >= LINES_MAX:
+        self._records.append(record)
+        self.flush_full()
+
+    def flush_full(self) -> None:
+        """Write what waits, where it is as much as may wait. Raises: RunFolderError."""
+        if len(self._records) >= LINES_MAX:
             self.flush()
 
     def flush(self) -> None:
@@ -82,7 +90,7 @@ class JsonlWriter:
         # All that wait in one call: a record by itself costs three times as much.
         block = _ENCODER.encode_lines(self._records)
         self.written_count += len(self._records)
-        self._records = []
+        self._records.clear()
         self._hash.update(block)
         self.byte_count += len(block)
         if self._file is not None and self.is_whole:

@@ -3,7 +3,8 @@
 Receives: order changes and executions as they happen at the venue, events of note; at the end status and results.
 Gives:    runs/<id>/ with run.json, orders.jsonl, executions.jsonl, events.jsonl, statistics.json (callbacks.jsonl with
           a trace); digests and counts at any time.
-Never:    keeps finished orders or executions in memory; overwrites another run; reads a clock.    DESIGN 6, 11.
+Never:    keeps orders or executions in memory longer than a window; overwrites another run; reads a clock.
+          DESIGN 6, 11.
 
 Without a root nothing is written, and digests and counts are the same. run.json is there from the start, labelled
 "incomplete"; the end replaces it. So a run that was killed, or a disk that ran full, leaves a folder that says so.
@@ -41,7 +42,8 @@ class RunFolder:
     """The files of one run. Make it with `open_run_folder`, end it with `finish`.
 
     record_order: an order changed at the venue: one line of orders.jsonl. record_execution: one line of
-    executions.jsonl. Both raise RunFolderError. They are the writers' own methods: a call in between costs, every time.
+    executions.jsonl. Both keep it until `flush_full`, which whoever records calls after each window of events; they are
+    C functions, for a call in between costs, every time.
     """
 
     def __init__(self, path: Path | None, run_id: str, *, trace: bool = False) -> None:
@@ -56,8 +58,8 @@ class RunFolder:
         except RunFolderError:
             self._close_all()
             raise
-        self.record_order: Callable[[OrderSnapshot], None] = self._writers["orders"].write
-        self.record_execution: Callable[[Execution], None] = self._writers["executions"].write
+        self.record_order: Callable[[OrderSnapshot], None] = self._writers["orders"].keep
+        self.record_execution: Callable[[Execution], None] = self._writers["executions"].keep
         self._is_finished = False
 
     # ------------------------------------------------------------------------------------------ while the run goes on
@@ -74,6 +76,11 @@ class RunFolder:
         if flush:
             for writer in self._writers.values():
                 writer.flush()
+
+    def flush_full(self) -> None:
+        """Write the lines that wait, where they are many. Raises: RunFolderError."""
+        for writer in self._writers.values():
+            writer.flush_full()
 
     def write_report(self, name: str, report: Mapping[str, Any]) -> None:
         """A file beside run.json, such as handover.json; it replaces the one before. Raises: RunFolderError."""

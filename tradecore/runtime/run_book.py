@@ -95,12 +95,12 @@ class RunBook:
     @property
     def record_order(self) -> Callable[[OrderSnapshot], None]:
         """Who keeps the changes of orders: the folder, and the log of those that say why."""
-        write, log = self.folder.record_order, self.log
+        keep, log = self.folder.record_order, self.log
         if log is None:
-            return write
+            return keep
 
         def record(change: OrderSnapshot) -> None:
-            write(change)
+            keep(change)
             if change.reason is not None:
                 log.note_order(change)
 
@@ -127,6 +127,7 @@ class RunBook:
                 complete_ns = min(complete_ns, find(mark))
         for analyzer in self._analyzers.values():
             analyzer.complete(complete_ns)
+        self.folder.flush_full()
 
     def _note_failure(self, failure: StrategyError) -> None:
         facts = {"strategy": failure.strategy, "callback": failure.callback, "error": str(failure.__cause__)}
@@ -296,7 +297,7 @@ class Recorder:
     def __init__(self, book: RunBook, analyzer: PerformanceAnalyzer, broker: str) -> None:
         self._analyzer, self._broker = analyzer, broker
         self._analyze = analyzer.record_execution
-        self._write = book.folder.record_execution
+        self._keep = book.folder.record_execution
         self._record_event = book.record_event
         self._folder = book.folder
         self.record_marks = partial(analyzer.record_marks, broker=broker)
@@ -304,9 +305,8 @@ class Recorder:
 
     def record_execution(self, execution: Execution, before: Position, after: Position, known_ns: int) -> None:
         """Into the analyzer and the file."""
-        write, analyze = self._write, self._analyze
-        write(execution)
-        analyze(execution, before, after, known_ns)
+        self._keep(execution)
+        self._analyze(execution, before, after, known_ns)
 
     def record_note(self, kind: str, ts_event: int, facts: Mapping[str, Any]) -> None:
         """Into events.jsonl, with the lines of orders.jsonl before it: times alone do not say, within an instant."""
