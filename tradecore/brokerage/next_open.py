@@ -2,8 +2,8 @@
 
 Receives: an order at market without conditions, that widens no position, while no other order works at its broker, its
           ExecutionEngine has nothing due and nothing takes time; the instant at which its next bar is known.
-Gives:    the snapshots, the Execution and the bookings that it has on the general way, or the order as a WorkingOrder
-          as soon as anything else comes before its bar, or the bar itself has to be looked at closer.
+Gives:    the reports, the Execution, the records and the bookings that it has on the general way, or the order as a
+          WorkingOrder as soon as anything else comes before its bar, or the bar itself has to be looked at closer.
 Never:    refuses, withdraws or executes in parts: what is not certain is AccountBook's and ExecutionEngine's to say.
           EXECUTION 1, 6, 9.
 
@@ -22,8 +22,7 @@ from tradecore.domain.execution import BrokerSource, Execution, Liquidity
 from tradecore.domain.order import Order, OrderSide, OrderSnapshot, OrderType, TimeInForce
 from tradecore.domain.order_state import OrderState
 from tradecore.domain.order_terms import PLAIN_TERMS
-from tradecore.domain.position import Position
-from tradecore.engine.participant import NEVER
+from tradecore.engine.participant import NEVER, BrokerReport
 from tradecore.execution.execution_engine import Charge
 from tradecore.execution.working_order import WorkingOrder
 
@@ -51,7 +50,7 @@ class NextOpen:
         self._accepted_ns = self._number = 0
         self.due_ns = NEVER
 
-    def take(self, order: Order, number: int, now: int) -> OrderSnapshot | None:
+    def take(self, order: Order, number: int, now: int) -> BrokerReport | None:
         """Accept an order that arrives now and let it wait; None for one that has to go the general way.
 
         Call it only while no other order works, no command is on its way and the ExecutionEngine has nothing due.
@@ -64,22 +63,25 @@ class NextOpen:
         ledger = book.ledgers.get((strategy, instrument))
         if ledger is None or ledger.conversion is not None or book.is_exposed:
             return None
-        lane, side, quantity = ledger.lane, order._side, order._quantity  # noqa: SLF001
+        lane: Any = ledger.lane
+        side, quantity = order._side, order._quantity  # noqa: SLF001
         if not lane.has_next_open or lane.may_refuse or lane.depth is not None:
             return None
         if not book.is_reducing(ledger, quantity, side is _SIDE_BUY):
             return None
-        lane.take_until(now)
-        if (due := lane.next_ns) == NEVER:  # its bar is not known to come
+        due = lane.find_next_open(now)
+        if due == NEVER:  # its bar is not known to come
             return None
         self._order, self._ledger, self._number = order, ledger, number
         self._accepted_ns, self.due_ns = now, due
-        return OrderSnapshot(
+        snapshot = OrderSnapshot(
             order._order_id, strategy, self._broker, instrument, side, _MARKET, quantity, None, None, _GTC,  # noqa: SLF001
             _STATE_ACCEPTED, ZERO, None, None, order._ts_decided, now, terms=PLAIN_TERMS,  # noqa: SLF001
         )  # fmt: skip
+        ledger.recorder.record_order(snapshot)
+        return BrokerReport(now, strategy, snapshot)
 
-    def execute(self) -> tuple[OrderSnapshot, Execution, Position] | None:
+    def execute(self) -> BrokerReport | None:
         """Execute the order at the open of the bar that is due now, and book it; None: it has to be given back."""
         order, ledger, due = self._order, self._ledger, self.due_ns
         quantity, side, lane = order._quantity, order._side, ledger.lane  # noqa: SLF001
@@ -100,7 +102,8 @@ class NextOpen:
             order_id, strategy, self._broker, instrument, side, _MARKET, quantity, None, None, _GTC, _STATE_FILLED,
             quantity, price, None, order._ts_decided, ts, terms=PLAIN_TERMS,  # noqa: SLF001
         )  # fmt: skip
-        return snapshot, execution, after
+        ledger.recorder.record_order(snapshot)
+        return BrokerReport(due, strategy, snapshot, execution, after)
 
     def give_back(self) -> tuple[WorkingOrder, int]:
         """The order as it is on the general way once it was accepted, and when that was."""

@@ -37,6 +37,7 @@ from tradecore.brokerage.venue_groups import VenueActs, VenueGroups, make_venue_
 from tradecore.domain.account import Account
 from tradecore.domain.account_adjustment import AccountAdjusted, AccountAdjustment
 from tradecore.domain.delay_law import draw_key
+from tradecore.domain.exact import ZERO
 from tradecore.domain.execution import BrokerSource, Execution
 from tradecore.domain.instrument import Instrument
 from tradecore.domain.order import Order, OrderSnapshot
@@ -57,8 +58,6 @@ _STATE_ACCEPTED: Final = OrderState.ACCEPTED
 _STATE_CANCELLED: Final = OrderState.CANCELLED
 _STATE_FILLED: Final = OrderState.FILLED
 _STATE_REJECTED: Final = OrderState.REJECTED
-
-_ZERO = Decimal(0)
 
 
 class SimulatedBroker:
@@ -197,17 +196,17 @@ class SimulatedBroker:
 
     async def submit_order(self, order: Order) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
-        if self._next_open is not None:
-            now = self._timeline.now
+        next_open = self._next_open
+        if next_open is not None:
             # No order works, none waits for its bar, and the engine has nothing left of those that are finished.
             is_idle = not self._orders and not self._commands and self._engine.due_ns == NEVER
-            if is_idle and self._next_open.due_ns == NEVER:
-                accepted = self._next_open.take(order, self._number + 1, now)
-                if accepted is not None:
+            if is_idle and next_open.due_ns == NEVER:
+                report = next_open.take(order, self._number + 1, self._timeline.now)
+                if report is not None:
                     self._number += 1
-                    self._instant = now
-                    self._tell(accepted)
-                    self._set_next(self._next_open.due_ns)
+                    self._reports.append(report)
+                    self._instant = self.due_ns = report.due_ns
+                    self._next_ns = min(next_open.due_ns, self.account.due_ns)
                     return
             self._give_back()
         self._send("submit", self._take_charge(order))
@@ -338,18 +337,19 @@ class SimulatedBroker:
 
     def _execute_at_open(self, ts: int) -> bool:
         """The order that waits for the next open has it, where nothing else is due by then and this was all by ts."""
-        assert self._next_open is not None
-        due = self._next_open.due_ns
-        done = self._next_open.execute() if due <= ts and due <= self.account.due_ns else None
-        if done is None:
+        account, next_open = self.account, self._next_open
+        assert next_open is not None
+        due = next_open.due_ns
+        report = next_open.execute() if due <= ts and due <= account.due_ns else None
+        if report is None:
             self._give_back()
             return False
-        self._instant = due
-        self._tell(*done)
+        self._instant = self.due_ns = due
+        self._reports.append(report)
         if self._book.is_exposed:  # it has met the rest of its bar
-            self.account.watch(due - 1)
-        self._set_next(NEVER)
-        return self._next_ns > ts
+            account.watch(due - 1)
+        self._next_ns = due = account.due_ns
+        return due > ts
 
     def _give_back(self) -> None:
         """Something else comes before the bar that an order waits for: it goes the general way from here."""
@@ -591,7 +591,7 @@ class SimulatedBroker:
     def find_reducible(self, order: WorkingOrder) -> Decimal:
         """See ExecutionListener."""
         held = self._find_ledger(order).position.quantity
-        return max(-held if order.is_buy else held, _ZERO)
+        return max(-held if order.is_buy else held, ZERO)
 
     def resize(self, order: WorkingOrder, room: Decimal) -> None:
         """See ExecutionListener."""

@@ -26,7 +26,7 @@ from tradecore.domain.execution import Liquidity
 from tradecore.domain.instant import DAY_NS, MIN_NS, SECOND_NS
 from tradecore.execution.bar_pairing import BarPairing
 from tradecore.execution.bar_passage import BarPassage
-from tradecore.execution.lane import NEVER, TIME_OF, ZERO, Lane
+from tradecore.execution.lane import NEAR, NEVER, TIME_OF, ZERO, Lane
 from tradecore.execution.thresholds import find_thresholds
 from tradecore.execution.working_order import NOWHERE, TAKER, WorkingOrder
 
@@ -239,6 +239,16 @@ class BarLane(Lane):
         self.venue.execute(order, order.remaining, price, start, _LIQUIDITY_TAKER, slippage)
         self.rescan()
         return True
+
+    def find_next_open(self, ts: int) -> int:
+        """Instant at which the next bar is known; those until now become what stands. NEVER behind the last one."""
+        at = self.taken
+        times = self.times if self._times is None else self._times
+        if at < len(times) and times[at] <= ts:
+            near = at + NEAR
+            at = bisect_right(times, ts, at + 1, near if near < len(times) and times[near] > ts else len(times))
+            self.taken, self.last, self.last_ask = at, self.events[at - 1], self.asks[at - 1]
+        return times[at] if at < len(times) else NEVER
 
     def take_open(self, quantity: float, since: int, is_buy: bool) -> tuple[Decimal, Decimal, int] | None:
         """Let the next bar happen for a lone taker that works since an instant: price and slippage at which all of it

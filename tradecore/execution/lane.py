@@ -50,7 +50,7 @@ TIME_OF: Final = attrgetter("ts_event")
 ARRIVAL_OF: Final = attrgetter("ts_received")
 ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
-_NEAR: Final = 32  # most often, two looks at the events are not further apart: a search among them is shorter
+NEAR: Final = 32  # most often, two looks at the events are not further apart: a search among them is shorter
 # Events looked at in one go while orders rest: small at first, because a cancel often follows soon.
 _CHUNK_FIRST: Final = 16
 _CHUNK_MOST: Final = 4_096
@@ -144,18 +144,9 @@ class Lane:
                     return
                 times = self.times
             if times[taken] <= ts:
-                near = taken + _NEAR
+                near = taken + NEAR
                 stop = near if near < len(times) and times[near] > ts else len(times)
                 self._pass(bisect_right(times, ts, taken + 1, stop))
-
-    @property
-    def next_ns(self) -> int:
-        """Instant of the next loaded event, NEVER behind the last."""
-        events, times, at = self.events, self._times, self.taken
-        if at >= len(events):
-            return NEVER
-        ts: int = events[at].ts_event if times is None else times[at]
-        return ts
 
     def _pass(self, taken: int) -> None:
         """Events before this place have happened."""
