@@ -16,6 +16,7 @@ import tradecore as tc
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.delay_law import ConstantDelay, DelayLaw, LognormalDelay
 from tradecore.domain.instant import SECOND_NS
+from tradecore.engine import event_queue
 from tradecore.engine.delay_simulator import DelaySimulator
 from tradecore.feeds import columns_feed, merge
 from tradecore.feeds.columns_feed import BarColumnsFeed, QuoteColumnsFeed, TradeColumnsFeed
@@ -42,7 +43,7 @@ class Listener(tc.Strategy):
 
     def __init__(self, feeds: Sequence[Any], timer_s: int | None = None) -> None:
         self.feeds, self.timer_s = feeds, timer_s
-        self.heard: list[tuple[int, str, int]] = []
+        self.heard: list[tuple[int, Any, int]] = []
 
     def on_start(self) -> None:
         for number, feed in enumerate(self.feeds):
@@ -71,21 +72,23 @@ seconds = st.lists(st.integers(0, 12), max_size=14).map(sorted)
 
 
 def make_feeds(times: dict[str, list[int]], in_columns: Sequence[str] = ()) -> dict[str, Any]:
-    """One feed of each kind, fresh: a feed is read once. in_columns: whose times are arrays of numpy."""
+    """One feed of each kind, fresh: a feed is read once. in_columns: whose columns are arrays of numpy."""
 
     def stamps(name: str) -> Any:
         instants = [T0 + s * SECOND_NS for s in times[name]]
         return np.array(instants, np.int64) if name in in_columns else instants
 
-    def numbers(name: str, base: float) -> list[float]:
-        return [base + i for i in range(len(times[name]))]
+    def numbers(name: str, base: float) -> Any:
+        column = [base + i for i in range(len(times[name]))]
+        return np.array(column) if name in in_columns else column
 
     bars: dict[str, Any] = {}
     for name, step in (("minute", "1m"), ("hour", "1h")):
         # A series of bars has one bar per end.
         ends = stamps(name)
         ends = np.unique(ends) if name in in_columns else sorted(set(ends))
-        prices = [1000.0 + i for i in range(len(ends))]
+        prices: Any = [1000.0 + i for i in range(len(ends))]
+        prices = np.array(prices) if name in in_columns else prices
         bars[name] = BarColumnsFeed(f"A.X {step} last", ends, prices, prices, prices, prices, prices)
     return {
         "quote": QuoteColumnsFeed("A.X", stamps("quote"), numbers("quote", 1.0), numbers("quote", 2.0)),
@@ -119,6 +122,8 @@ async def test_delivery_is_the_sorted_union_at_every_batch_size_and_feed_order(
     with pytest.MonkeyPatch.context() as patch:  # so that few will do
         patch.setattr(columns_feed, "TIMES_LEAST", 1)
         patch.setattr(merge, "COLUMNS_LEAST", 2)
+        patch.setattr(event_queue, "ROWS_LEAST", data.draw(st.sampled_from((1, 99))))
+        patch.setattr(event_queue, "ROWS_BATCH_LEAST", 1)
         await run_engine([listener], batch_size=size)
     assert [now for now, _, _ in listener.heard] == [T0 + s * SECOND_NS for s, _, _ in expected]
     words = {"quote": "quote_tick A.X", "trade": "trade_tick A.X", "other": "trade_tick B.X", "own": "news",
@@ -161,7 +166,8 @@ class LateComer(Listener):
     def on_event(self, event: Any) -> None:
         super().on_event(event)
         if len(self.heard) == self.at_count:
-            self.add_event_feed(self.late, "late")
+            if self.late is not None:
+                self.add_event_feed(self.late, "late")
             self.add_repeating_timer("late timer", 2 * SECOND_NS, start=T0)
 
 
@@ -191,6 +197,60 @@ async def test_a_feed_and_a_timer_added_in_the_middle_of_a_window_keep_their_ran
     ranks = [(now, rank(text)) for now, text, _ in heard[at_count:]]
     whole = [(now, place) for now, place in ranks if now > added]
     assert whole == sorted(whole)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    times=st.lists(seconds, min_size=2, max_size=6), wide=st.sampled_from(("trade", "quote", "bar")),
+    size=st.sampled_from((1, 2, 16, 1_024)), end=st.integers(0, 13), start=st.integers(0, 3),
+    late=st.sampled_from((0, 0, 1, 4, 8)),
+)  # fmt: skip
+async def test_events_that_are_made_as_they_are_delivered_are_those_that_feeds_make(
+    run_engine: Any, times: list[list[int]], wide: str, size: int, end: int, start: int, late: int
+) -> None:
+    """Feeds of one kind in columns: the merged making of their events gives the same as each feed's own, in order."""
+    heard = []
+    for least in (1, 99):
+        feeds = [make_wide(wide, place, one) for place, one in enumerate(times)]
+        strategy: Listener = Hearer(feeds[1:], feeds[0], late) if late else Hearer(feeds, None, -1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(event_queue, "ROWS_LEAST", least)
+            patch.setattr(event_queue, "ROWS_BATCH_LEAST", 1)
+            begin, until = T0 + start * SECOND_NS, T0 + end * SECOND_NS
+            await run_engine([strategy], batch_size=size, start_ns=begin, end_ns=max(begin, until))
+        heard.append(strategy.heard)
+    assert heard[0] == heard[1]
+    if not late:
+        wanted = sorted((s, place, row) for place, one in enumerate(times) for row, s in enumerate(prepare(wide, one)))
+        wanted = [(s, place, row) for s, place, row in wanted if start <= s <= max(start, end)]
+        assert [(now, event.series) for now, event, _ in heard[0]] == [
+            (T0 + s * SECOND_NS, make_wide(wide, place, []).head) for s, place, _ in wanted
+        ]
+
+
+def prepare(kind: str, times: list[int]) -> list[int]:
+    """A series of bars has one bar per end."""
+    return sorted(set(times)) if kind == "bar" else times
+
+
+def make_wide(kind: str, place: int, times: list[int]) -> Any:
+    """A feed whose columns are all numpy's; every third quote of every second feed is crossed, no other is."""
+    stamps = np.array([T0 + s * SECOND_NS for s in prepare(kind, times)], np.int64)
+    base = 100.0 * (place + 1) + np.arange(len(stamps))
+    if kind == "trade":
+        return TradeColumnsFeed(f"I{place}.X", stamps, base, base / 4, np.arange(len(stamps)) % 3)
+    if kind == "quote":
+        asks = base + 1.0 - 2.0 * (np.arange(len(stamps)) % 3 == 0) * (place % 2)
+        return QuoteColumnsFeed(f"I{place}.X", stamps, base, asks, base, base)
+    return BarColumnsFeed(f"I{place}.X 1s last", stamps, base, base + 1, base - 1, base)
+
+
+class Hearer(LateComer):
+    """Keeps the events themselves."""
+
+    def on_event(self, event: Any) -> None:
+        super().on_event(event)
+        self.heard[-1] = (self.now_ns, event, 0)
 
 
 def rank(text: str) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from tradecore.domain.event import RANK_TIME
+from tradecore.domain.event_rows import EventRows
 from tradecore.domain.instant import MAX_NS
 from tradecore.feeds.merge import (
     Envelope,
@@ -30,11 +31,20 @@ from tradecore.feeds.merge import (
 from tradecore.feeds.order_check import check_order
 from tradecore.feeds.own_event import stamp_own_event
 
-WINDOW_MOST: Final = 9_600
-"""Events that the windows of many feeds hold together: what a processor's cache still has when they are delivered."""
+WINDOW_MOST: Final = 32_768
+"""Events that the windows of many feeds hold together: 8 MB, and an event loop waits until they are delivered. More are
+no faster, fewer are slower: each feed's part of a window has its price.
+"""
 
 LEAST_BATCH: Final = 64
 """Events asked of a feed per await, however many feeds there are: each await has its price."""
+
+
+ROWS_LEAST: Final = 8
+"""Feeds from which on those that have columns give rows, whose events are made as they are delivered, all together."""
+
+ROWS_BATCH_LEAST: Final = 64
+"""Events asked of a feed from which on it gives rows: fewer are sooner made one by one."""
 
 
 class Delays(Protocol):
@@ -74,6 +84,7 @@ class EventQueue:
         self._lanes: list[Lane] = []
         self._timers: list[Lane] = []
         self._known_series: set[Any] = set()
+        self._takes_rows = False
         self._numbers = 0
         self._delays_of: dict[int, Delays] = {}  # by lane: two feeds of one series do not hold each other up
         self._last_delivery: int | None = None
@@ -153,6 +164,8 @@ class EventQueue:
         self._batch_size = batch_size
         share = WINDOW_MOST // max(len(self._lanes), 1)
         self._limit = min(batch_size, max(share, LEAST_BATCH))
+        is_worth_it = self._limit >= ROWS_BATCH_LEAST and len(self._lanes) >= ROWS_LEAST
+        self._takes_rows = is_worth_it and self._delays is None
 
     @property
     def next_own_ns(self) -> int:
@@ -207,7 +220,7 @@ class EventQueue:
 
     def _begin(self) -> None:
         """A run without a start begins with its first event, and so do timers that were given no start of their own."""
-        firsts = (lane.time_of(lane.held[lane.taken]) for lane in self._lanes if lane.remaining)
+        firsts = (lane.first_ns for lane in self._lanes if lane.remaining)
         self.first_ns = min(firsts, default=None)
         if self.first_ns is not None:
             for lane in self._timers:
@@ -237,8 +250,7 @@ class EventQueue:
             mark = self._end_ns + 1
         else:
             times = [self._last_delivery] if self._last_delivery is not None else []
-            times += [lane.time_of(lane.held[-1]) for lane in self._lanes if lane.remaining]
-            times += [max(map(received_time, lane.held)) for lane in self._lanes if lane.remaining]
+            times += [lane.find_end_ns() for lane in self._lanes if lane.remaining]
             times += [lane.carried[-1].ts_received for lane in self._lanes if lane.carried]
             if not times:
                 return None
@@ -280,6 +292,9 @@ class EventQueue:
         if lane.error is not None:
             raise lane.error
         feed = lane.feed
+        if lane.gives_rows and self._takes_rows and (not lane.remaining or type(lane.held) is EventRows):
+            await self._refill_rows(lane)
+            return
         events = await feed.next_batch(self._limit)
         if not events:
             lane.finished = True
@@ -312,6 +327,21 @@ class EventQueue:
             coincident = coincident and delayed is events
             events = delayed
         lane.accept(events, coincident=coincident)
+
+    async def _refill_rows(self, lane: Lane) -> None:
+        """The same of a feed that has columns: no event of it is made before it is delivered."""
+        feed = lane.feed
+        rows: EventRows = feed.next_rows(self._limit)
+        is_over = not rows
+        if rows:
+            lane.rows += len(rows)
+            lane.next_ns = feed.next_ns
+            if self._end_ns is not None and rows.last_ns > self._end_ns:
+                rows, is_over = rows.split(self._end_ns + 1)[0], True
+            lane.accept_rows(rows)
+        if is_over:
+            lane.finished = True
+            await feed.close()
 
     def _delay(self, lane: Lane, events: list[Any]) -> list[Any]:
         assert self._delays is not None

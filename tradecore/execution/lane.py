@@ -18,6 +18,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from tradecore.domain.event_batch import EventBatch
+from tradecore.domain.event_rows import EventRows
 from tradecore.domain.execution import Liquidity
 from tradecore.domain.instant import MAX_NS
 from tradecore.domain.instrument import Instrument
@@ -130,7 +131,9 @@ class Lane:
         """When these events, the newest loaded ones, happen on the run's timeline."""
         # A comprehension, because reading a struct's field is half as dear there as through attrgetter.
         if self.time_of is TIME_OF:
-            return events.times if type(events) is EventBatch else [event.ts_event for event in events]
+            if type(events) is EventBatch:
+                return events.times
+            return events.list_times() if type(events) is EventRows else [event.ts_event for event in events]
         return [event.ts_received for event in events]
 
     def take_until(self, ts: int) -> None:

@@ -8,14 +8,16 @@ Never:    checks again while it runs: the columns must not be changed meanwhile.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
+from operator import gt
 from typing import Any, Final
 
 from tradecore.domain.bar import Bar
 from tradecore.domain.bar_type import BarType
 from tradecore.domain.event import CROSSED, SIZE_UNKNOWN
 from tradecore.domain.event_batch import EventBatch
+from tradecore.domain.event_rows import EventRows
 from tradecore.domain.instant import MAX_NS, MIN_NS
 from tradecore.domain.instrument import check_instrument_id
 from tradecore.domain.quote_tick import QuoteTick
@@ -51,14 +53,16 @@ TIMES_LEAST: Final = 16
 
 class ColumnsFeed(BaseFeed):
     """What the three kinds share. rows: how many there are; start_ns, end_ns: only rows within them are given. next_ns:
-    time of the row after the newest batch, so that the batch is known to be whole; None at the end.
+    time of the row after the newest batch, so that the batch is known to be whole; None at the end. It is a RowSource.
     """
 
     is_trusted = True
+    event_class: type
 
     def __init__(
         self,
         series: Series,
+        head: Any,
         ts_event: Times,
         ts_received: Times | None,
         columns: dict[str, Any],
@@ -74,14 +78,15 @@ class ColumnsFeed(BaseFeed):
         self.last_ts: int | None = None
         self.next_ns: int | None = None
         self.is_coincident = ts_received is None
-        self._ts_event = to_times(self.name, "ts_event", ts_event)
+        self.times = to_times(self.name, "ts_event", ts_event)
         self._ts_received = None if ts_received is None else to_times(self.name, "ts_received", ts_received)
-        self._columns = columns
+        self.head, self.columns = head, columns
+        self.layout: tuple[object, ...] = (type(self), *columns)
         received = {} if self._ts_received is None else {"ts_received": self._ts_received}
-        self.rows = check_lengths(self.name, {"ts_event": self._ts_event, **received, **columns})
-        check_ascending(self.name, self._ts_event)
-        self._position = bisect_left(self._ts_event, start_ns)
-        self._stop = bisect_right(self._ts_event, end_ns)
+        self.rows = check_lengths(self.name, {"ts_event": self.times, **received, **columns})
+        check_ascending(self.name, self.times)
+        self._position = bisect_left(self.times, start_ns)
+        self._stop = bisect_right(self.times, end_ns)
 
     async def next_batch(self, limit: int) -> list[Any]:
         """1..limit events; [] at the end."""
@@ -89,21 +94,47 @@ class ColumnsFeed(BaseFeed):
         if self._finished or first >= stop:
             self._finished = True
             return []
-        times = self._ts_event[first:stop].tolist()
+        times = self.times[first:stop].tolist()
         received = times if self._ts_received is None else self._ts_received[first:stop].tolist()
-        lists = {name: column[first:stop].tolist() for name, column in self._columns.items()}
-        events = self._build(times, received, lists)
-        self._position = stop
-        self.last_ts = times[-1]
-        self.next_ns = int(self._ts_event[stop]) if stop < self._stop else None
+        lists = {name: column[first:stop].tolist() for name, column in self.columns.items()}
+        events = self._build(repeat(self.head), times, received, lists)
+        self._pass_rows(stop)
         if stop - first < TIMES_LEAST:
             return list(events)
-        columns = {"ts_event": self._ts_event}
+        columns = {"ts_event": self.times}
         if stop - first >= BATCH_LEAST:
-            columns |= self._columns
+            columns |= self.columns
         return EventBatch(events, times, {name: column[first:stop] for name, column in columns.items()})
 
-    def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
+    @property
+    def gives_rows(self) -> bool:
+        """Whether `next_rows` may stand for `next_batch`: all is columns of numpy, and received when it happens."""
+        if type(self).next_batch is not ColumnsFeed.next_batch or not self.is_coincident:
+            return False
+        return all(hasattr(column, "dtype") for column in (self.times, *self.columns.values()))
+
+    def next_rows(self, limit: int) -> EventRows:
+        """As next_batch, but of events that are not made yet; without any at the end."""
+        first = self._position
+        stop = min(first + limit, self._stop)
+        if self._finished or first >= stop:
+            self._finished, stop = True, first
+        else:
+            self._pass_rows(stop)
+        return EventRows(self, first, stop)
+
+    def _pass_rows(self, stop: int) -> None:
+        self._position = stop
+        self.last_ts = int(self.times[stop - 1])
+        self.next_ns = int(self.times[stop]) if stop < self._stop else None
+
+    def make_events(self, heads: Iterable[Any], times: list[int], columns: Mapping[str, list[Any]]) -> list[Any]:
+        """See RowSource."""
+        return list(self._build(heads, times, times, columns))
+
+    def _build(
+        self, heads: Iterable[Any], times: list[int], received: list[int], columns: Mapping[str, list[Any]]
+    ) -> Iterable[Any]:
         """Events of a batch."""
         raise NotImplementedError
 
@@ -114,6 +145,8 @@ class BarColumnsFeed(ColumnsFeed):
     Raises: InvalidEvent (lengths, NaN, infinities, high below low, open or close outside, negative volume),
     InvalidTime, FeedOutOfOrder.
     """
+
+    event_class = Bar
 
     def __init__(
         self,
@@ -138,15 +171,19 @@ class BarColumnsFeed(ColumnsFeed):
         self._has_volume = volume is not None
         if volume is not None:
             columns["volume"] = to_floats(label, "volume", volume, least=0.0)
-        super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
+        super().__init__(
+            series, self.bar_type, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns
+        )
         check_not_below(label, "high", columns["high"], "low", columns["low"])
         for inner in ("open", "close"):
             check_not_below(label, "high", columns["high"], inner, columns[inner])
             check_not_below(label, inner, columns[inner], "low", columns["low"])
 
-    def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
+    def _build(
+        self, heads: Iterable[Any], times: list[int], received: list[int], columns: Mapping[str, list[Any]]
+    ) -> Iterable[Any]:
         absent = () if self._has_volume else (repeat(0.0), repeat(SIZE_UNKNOWN))
-        return map(Bar, repeat(self.bar_type), times, received, *columns.values(), *absent)
+        return map(Bar, heads, times, received, *columns.values(), *absent)
 
 
 class TradeColumnsFeed(ColumnsFeed):
@@ -154,6 +191,8 @@ class TradeColumnsFeed(ColumnsFeed):
 
     Raises: InvalidEvent (lengths, NaN, infinities, negative sizes, other aggressors), InvalidTime, FeedOutOfOrder.
     """
+
+    event_class = TradeTick
 
     def __init__(
         self,
@@ -176,12 +215,16 @@ class TradeColumnsFeed(ColumnsFeed):
             columns["size"] = to_floats(label, "size", size, least=0.0)
         if aggressor is not None:
             columns["aggressor"] = _to_aggressors(label, aggressor)
-        super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
+        super().__init__(
+            series, self.instrument, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns
+        )
 
-    def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
+    def _build(
+        self, heads: Iterable[Any], times: list[int], received: list[int], columns: Mapping[str, list[Any]]
+    ) -> Iterable[Any]:
         codes = columns.get("aggressor")
         aggressors: Any = repeat(Aggressor.UNKNOWN) if codes is None else map(_AGGRESSORS.__getitem__, codes)
-        head = (repeat(self.instrument), times, received, columns["price"])
+        head = (heads, times, received, columns["price"])
         if "size" in columns:
             return map(TradeTick, *head, columns["size"], aggressors)
         return map(TradeTick, *head, repeat(0.0), aggressors, repeat(None), repeat(SIZE_UNKNOWN))
@@ -192,6 +235,8 @@ class QuoteColumnsFeed(ColumnsFeed):
 
     Raises: InvalidEvent (lengths, NaN, infinities, negative sizes, one size column alone), InvalidTime, FeedOutOfOrder.
     """
+
+    event_class = QuoteTick
 
     def __init__(
         self,
@@ -220,21 +265,41 @@ class QuoteColumnsFeed(ColumnsFeed):
         if self._has_sizes:
             columns["bid_size"] = to_floats(label, "bid_size", bid_size, least=0.0)
             columns["ask_size"] = to_floats(label, "ask_size", ask_size, least=0.0)
-        super().__init__(series, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns)
+        super().__init__(
+            series, self.instrument, ts_event, ts_received, columns, name=name, start_ns=start_ns, end_ns=end_ns
+        )
         self._has_crossed = first_below(columns["ask_price"], columns["bid_price"]) is not None
 
-    def _build(self, times: list[int], received: list[int], columns: dict[str, list[Any]]) -> Iterable[Any]:
+    def make_events(self, heads: Iterable[Any], times: list[int], columns: Mapping[str, list[Any]]) -> list[Any]:
+        """See RowSource; rows of other feeds among them may be crossed where this one's never are."""
+        has_crossed = any(map(gt, columns["bid_price"], columns["ask_price"]))
+        return list(self._make_quotes(heads, times, times, columns, has_crossed=has_crossed))
+
+    def _build(
+        self, heads: Iterable[Any], times: list[int], received: list[int], columns: Mapping[str, list[Any]]
+    ) -> Iterable[Any]:
+        return self._make_quotes(heads, times, received, columns, has_crossed=self._has_crossed)
+
+    def _make_quotes(
+        self,
+        heads: Iterable[Any],
+        times: list[int],
+        received: list[int],
+        columns: Mapping[str, list[Any]],
+        *,
+        has_crossed: bool,
+    ) -> Iterable[Any]:
         bids, asks = columns["bid_price"], columns["ask_price"]
         sizes: list[Any] = [repeat(0.0), repeat(0.0)]
         if self._has_sizes:
             sizes = [columns["bid_size"], columns["ask_size"]]
         flags = 0 if self._has_sizes else SIZE_UNKNOWN
         tail: list[Any] = []
-        if self._has_crossed:
+        if has_crossed:
             tail = [repeat(0), [flags | CROSSED if bid > ask else flags for bid, ask in zip(bids, asks, strict=True)]]
         elif flags:
             tail = [repeat(0), repeat(flags)]
-        return map(QuoteTick, repeat(self.instrument), times, received, bids, sizes[0], asks, sizes[1], *tail)
+        return map(QuoteTick, heads, times, received, bids, sizes[0], asks, sizes[1], *tail)
 
 
 _AGGRESSORS = tuple(Aggressor)  # in the order of their values 0, 1, 2

@@ -7,7 +7,8 @@ Never:    splits an instant over two windows, so neither batch sizes nor the ord
           never awaits (engine/event_queue.py fetches).    Spec: 3.1; DESIGN 4, 5.
 
 Slices are joined in rank order and sorted stably by time: Timsort finds the runs, which costs a fraction of a heap, and
-less again where the times stand in columns beside the events.
+less again where the times stand in columns beside the events. Where all events are still columns, these are sorted, and
+the events are made of them in the order in which they will be delivered (row_merge.py).
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from tradecore.domain.bar import Bar
 from tradecore.domain.depth_snapshot import DepthSnapshot
 from tradecore.domain.event import RANK_BAR, RANK_DEPTH, RANK_OWN, RANK_QUOTE, RANK_TIME, RANK_TRADE
 from tradecore.domain.event_batch import find_column
+from tradecore.domain.event_rows import EventRows
 from tradecore.domain.quote_tick import QuoteTick
 from tradecore.domain.time_event import OneTimeEvent, RepeatingEvent
 from tradecore.domain.trade_tick import TradeTick
+from tradecore.feeds.row_merge import merge_rows
 
 Rank = tuple[int, int, str, int]
 """Kind rank, bar step (ns), series name, feed number: the order of slices within one instant."""
@@ -87,18 +90,19 @@ class Lane:
     """One feed's place in the merge: what it has given and what of it is not delivered yet.
 
     series: key of its one series (then `rank` is that of all its events), or None for a feed of mixed or own events,
-    which arrive in envelopes. held: not yet taken, in venue order; held_times: their event times as an array of numpy,
-    where all came with one. carried: taken (the brokers have them), due later than the last mark because they were
-    delayed. is_trusted: the feed's events are known to be in order and of its series. by_arrival: the feed says that
-    its events are live or recorded, hence in order of arrival, brokers' events included (DESIGN 4). time_of: that time
-    of an event, else its event time. last_ts: this time of the newest event that was fetched; next_ns: of the one after
-    it, where the feed knows it.
-    read_ahead: events at hand with which nothing more is fetched, where the feed asks for that; else a batch.
+    which arrive in envelopes. held: not yet taken, in venue order: a list, or EventRows of a feed that gives_rows.
+    held_times: event times of a list as an array of numpy, where all came with one. carried: taken (the brokers have
+    them), due later than the last mark because they were delayed. is_trusted: the feed's events are known to be in
+    order and of its series. by_arrival: the feed says that its events are live or recorded, hence in order of arrival,
+    brokers' events included (DESIGN 4). time_of: that time of an event, else its event time. last_ts: this time of the
+    newest event that was fetched; next_ns: of the one after it, where the feed knows it. read_ahead: events at hand
+    with which nothing more is fetched, where the feed asks for that; else a batch.
     """
 
     __slots__ = (
-        "by_arrival", "carried", "drop_until", "error", "feed", "finished", "held", "held_times", "is_coincident",
-        "is_trusted", "last_ts", "next_ns", "number", "rank", "read_ahead", "rows", "series", "taken", "time_of",
+        "by_arrival", "carried", "drop_until", "error", "feed", "finished", "gives_rows", "held", "held_times",
+        "is_coincident", "is_trusted", "last_ts", "next_ns", "number", "rank", "read_ahead", "rows", "series", "taken",
+        "time_of",
     )  # fmt: skip
 
     def __init__(self, feed: Any, number: int, series: Any, rank: Rank | None) -> None:
@@ -106,7 +110,7 @@ class Lane:
         self.number = number
         self.series = series
         self.rank = rank
-        self.held: list[Any] = []
+        self.held: Any = []
         self.held_times: Any = None
         self.taken = 0  # how many of held are gone; it is cut when half of it is
         self.carried: list[Any] = []
@@ -120,6 +124,7 @@ class Lane:
         self.is_trusted = bool(getattr(feed, "is_trusted", False))
         self.by_arrival = bool(getattr(feed, "by_arrival", False))
         self.time_of: Callable[[Any], int] = received_time if self.by_arrival else event_time
+        self.gives_rows = rank is not None and bool(getattr(feed, "gives_rows", False))
         self.read_ahead: int | None = getattr(feed, "read_ahead", None)
 
     def go_live(self) -> None:
@@ -130,6 +135,21 @@ class Lane:
     def remaining(self) -> int:
         """Events at hand that are not taken yet."""
         return len(self.held) - self.taken
+
+    @property
+    def first_ns(self) -> int:
+        """Time of the first event that is not taken yet, where there is one."""
+        held = self.held
+        first_ns: int = held.first_ns if type(held) is EventRows else self.time_of(held[self.taken])
+        return first_ns
+
+    def find_end_ns(self) -> int:
+        """When the last of the events at hand happens or is received, whichever is later."""
+        held: Any = self.held
+        if type(held) is EventRows:  # received when they happen
+            return held.last_ns
+        end_ns: int = max(self.time_of(held[-1]), max(map(received_time, held)))
+        return end_ns
 
     @property
     def is_exhausted(self) -> bool:
@@ -157,13 +177,32 @@ class Lane:
             events = self.held[self.taken :] + events
         self.held, self.held_times, self.taken = events, times, 0
 
-    def take(self, mark: int | None) -> tuple[list[Any], Any]:
+    def accept_rows(self, rows: EventRows) -> None:
+        """Take in a fetched batch that is still columns; what is at hand is columns of the same feed, if anything."""
+        if self.drop_until is not None:
+            rows = rows.split(self.drop_until)[1]
+        if not rows:
+            return
+        self.drop_until = None
+        self.last_ts = rows.last_ns
+        self.held = rows.continue_from(self.held) if self.remaining else rows
+        self.held_times, self.taken = None, 0
+
+    def take(self, mark: int | None) -> tuple[Any, Any]:
         """Events before the mark (all, without one), in venue order, and their event times where those are an array of
         numpy, else None. They leave `held`.
         """
         held, times, taken = self.held, self.held_times, self.taken
         if taken == len(held):
             return [], None
+        if type(held) is EventRows:
+            if mark is None or held.last_ns < mark:
+                due, self.held = held, []
+            elif held.first_ns >= mark:
+                return [], None
+            else:
+                due, self.held = held.split(mark)
+            return due, due.times
         if mark is None or self.time_of(held[-1]) < mark:
             self.held, self.held_times, self.taken = [], None, 0
             if not taken:
@@ -207,12 +246,12 @@ class Window:
 
 
 class Slice(NamedTuple):
-    """Events of one rank, in their order. times: when they happen, as an array of numpy, where there is one; who
-    received each of them at that instant may sort by it.
+    """Events of one rank, in their order, a list or EventRows. times: when they happen, as an array of numpy, where
+    there is one; who received each of them at that instant may sort by it.
     """
 
     rank: Rank
-    events: list[Any]
+    events: Any
     lane: Lane
     times: Any = None
 
@@ -243,6 +282,8 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
                 _slice(due, lane, slices)
     if len(slices) == 1:
         _, deliveries, lane, _ = slices[0]
+        if type(deliveries) is EventRows:
+            deliveries = deliveries.build()
         return Window(deliveries, lane if lane.rank is not None else None, loads, mark, is_last=is_last)
     slices.sort(key=_slice_rank)
     only = None
@@ -251,12 +292,17 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
         and slices[0][0][0] == slices[-1][0][0] < RANK_OWN
         and all(lane.is_trusted and lane.rank is not None for _, _, lane, _ in slices)
     ):
-        only = type(slices[0].events[0])  # they stand in order of their kinds
+        first = slices[0].events
+        only = (
+            first.source.event_class if type(first) is EventRows else type(first[0])
+        )  # they stand in order of their kinds
     return Window(_sort(slices, in_step=in_step), None, loads, mark, only=only, is_last=is_last)
 
 
 def _sort(slices: Sequence[Slice], *, in_step: bool) -> Sequence[Any]:
     """The events of slices that stand in rank order, by time. in_step: each was received when it happened."""
+    if in_step and slices and (made := merge_rows([events for _, events, _, _ in slices])) is not None:
+        return made
     joined: list[Any] = []
     in_columns = 0
     for _, events, _, times in slices:
