@@ -209,3 +209,39 @@ async def test_columns_may_be_those_of_a_table() -> None:
     assert [trade.price for trade in batch] == prices.values.tolist()
     column: Any = find_column(batch, "ts_event")
     assert memoryview(column)[2] == 3
+
+
+async def test_rows_stand_for_batches_only_where_events_cannot_be_made_otherwise() -> None:
+    """A class of the user's own, a wrapped next_batch, lists and times of receipt keep their batches."""
+
+    class Own(TradeColumnsFeed):
+        pass
+
+    times, prices = np.array(TIMES), np.array([1.0, 2.0, 3.0, 4.0])
+    assert TradeColumnsFeed("A.X", times, prices).gives_rows
+    assert not Own("A.X", times, prices).gives_rows
+    assert not TradeColumnsFeed("A.X", TIMES, prices).gives_rows
+    assert not TradeColumnsFeed("A.X", times, prices.tolist()).gives_rows
+    assert not TradeColumnsFeed("A.X", times, prices, ts_received=times + 1).gives_rows
+    wrapped: Any = TradeColumnsFeed("A.X", times, prices)
+    wrapped.next_batch = wrapped.next_batch
+    assert not wrapped.gives_rows
+
+
+async def test_rows_are_what_batches_are() -> None:
+    """As a sequence, in parts, and in their columns."""
+    sides, sizes = [0, 1, 2, 1], [1.0, 2.0, 3.0, 4.0]
+    feeds = [
+        TradeColumnsFeed("A.X", np.array(TIMES), np.array(PRICES["close"]), np.array(sizes), np.array(sides))
+        for _ in range(2)
+    ]
+    batch, rows = await feeds[0].next_batch(3), feeds[1].next_rows(3)
+    assert list(rows) == batch
+    assert (len(rows), rows[0], rows[-1], rows[1:]) == (3, batch[0], batch[2], batch[1:])
+    assert (rows.first_ns, rows.last_ns) == (10, 20)
+    columns: list[Any] = [rows.find_column(name) for name in ("price", "ts_event", "flags")]
+    assert (columns[0].tolist(), columns[1].tolist(), columns[2]) == ([2.0, 3.0, 4.0], [10, 20, 20], None)
+    before, after = feeds[1].next_rows(3).continue_from(rows).split(20)
+    assert [list(before), list(after)] == [batch[:1], [*batch[1:], *await feeds[0].next_batch(3)]]
+    assert (feeds[1].last_ts, feeds[1].next_ns, len(feeds[1].next_rows(3))) == (30, None, 0)
+    assert not feeds[1].has_next()

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tradecore.domain.event_rows import EventRows
-
 
 class EventBatch(list[Any]):
     """Events, their ts_event (int nanoseconds), and columns by field name: arrays of numpy (times int64, the rest
@@ -39,6 +37,7 @@ class EventBatch(list[Any]):
 
 def find_column(events: Sequence[Any], name: str) -> Any | None:
     """A field of all events; None where the events have to be looked at."""
-    if type(events) is EventRows:
-        return events.find_column(name)
-    return events.columns.get(name) if type(events) is EventBatch else None
+    if type(events) is EventBatch:
+        return events.columns.get(name)
+    find = getattr(events, "find_column", None)  # of EventRows
+    return None if find is None else find(name)

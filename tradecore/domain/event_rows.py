@@ -16,6 +16,8 @@ from itertools import repeat
 from operator import itemgetter
 from typing import Any, Protocol, overload
 
+from tradecore.domain.event_batch import EventBatch
+
 
 class RowSource(Protocol):
     """A feed of columns. event_class: of its events. head: their first field, which all have in common. times: of all
@@ -41,7 +43,7 @@ class EventRows(Sequence[Any]):
 
     def __init__(self, source: RowSource, first: int, stop: int) -> None:
         self.source, self.first, self.stop = source, first, stop
-        self._events: list[Any] | None = None
+        self._events: EventBatch | None = None
         self._merged: Sequence[Any] = ()
         self._places: Any = None
 
@@ -49,11 +51,6 @@ class EventRows(Sequence[Any]):
     def times(self) -> Any:
         """ts_event of each, as an array of numpy."""
         return self.source.times[self.first : self.stop]
-
-    def list_times(self) -> list[int]:
-        """The same as a list."""
-        listed: list[int] = self.times.tolist()
-        return listed
 
     @property
     def last_ns(self) -> int:
@@ -85,21 +82,20 @@ class EventRows(Sequence[Any]):
         """These events were made, with others. places: theirs among all of them, an array of numpy."""
         self._merged, self._places = merged, places
 
-    def build(self) -> list[Any]:
-        """All events; made once."""
+    def build(self) -> EventBatch:
+        """All events, beside their columns; made once."""
         if self._events is None:
+            source, times = self.source, self.times.tolist()
+            columns = {name: column[self.first : self.stop] for name, column in source.columns.items()}
             if self._places is None:
-                self._events = self._make()
+                fields = {name: column.tolist() for name, column in columns.items()}
+                events: Iterable[Any] = source.make_events(repeat(source.head), times, fields)
             elif len(self) == 1:
-                self._events = [self._merged[self._places[0]]]
+                events = [self._merged[self._places[0]]]
             else:
-                self._events = list(itemgetter(*self._places.tolist())(self._merged))
+                events = itemgetter(*self._places.tolist())(self._merged)
+            self._events = EventBatch(events, times, {"ts_event": self.times, **columns})
         return self._events
-
-    def _make(self) -> list[Any]:
-        source, first, stop = self.source, self.first, self.stop
-        columns = {name: column[first:stop].tolist() for name, column in source.columns.items()}
-        return source.make_events(repeat(source.head), self.list_times(), columns)
 
     def __len__(self) -> int:
         return self.stop - self.first

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from tradecore.domain.event import RANK_TIME
@@ -127,7 +127,7 @@ class EventQueue:
         self.set_batch_size(self._batch_size)
         return lane
 
-    async def attach(self, feed: Any, now: int, mark: int) -> tuple[Lane, list[Any], Iterator[Any]]:
+    async def attach(self, feed: Any, now: int, mark: int) -> tuple[Lane, Sequence[Any], Iterator[Any]]:
         """Add a feed in the middle of a window: its lane, what brokers load, and its deliveries before the mark."""
         lane = self.add(feed, after_ns=now)
         if lane in self._timers:
@@ -135,7 +135,7 @@ class EventQueue:
         while not lane.finished and (lane.last_ts is None or lane.last_ts < mark):
             await self._refill(lane)
         window = merge_window([lane], mark)
-        loaded = window.loads[0][1] if window.loads else []
+        loaded = window.loads[0][1] if window.loads else ()
         return lane, loaded, iter(window.deliveries)
 
     def renew_timer(self, lane: Lane, mark: int) -> Iterator[Any]:

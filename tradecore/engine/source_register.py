@@ -86,7 +86,7 @@ class SourceRegister:
         """All events of the window before have happened."""
         self._unmatched.clear()
 
-    def load(self, lane: Lane, events: list[Any]) -> None:
+    def load(self, lane: Lane, events: Sequence[Any]) -> None:
         """Give brokers the events of a window that they match on, in the lane's order; note series that are new."""
         takers = self._takers.get(lane.number)
         if takers is None:
@@ -113,7 +113,7 @@ class SourceRegister:
             return ()
         return tuple(broker for broker in self._brokers if broker.is_source(*key))
 
-    def _load_parts(self, lane: Lane, events: list[Any]) -> None:
+    def _load_parts(self, lane: Lane, events: Sequence[Any]) -> None:
         """What is of several series, or in envelopes, or may become matched later."""
         series = getattr(lane.feed, "series_key", None)
         if series is not None:

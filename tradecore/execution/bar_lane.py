@@ -98,6 +98,13 @@ class BarLane(Lane):
         self._marks.clear()
         super().load(name, bids, by_arrival=by_arrival)
 
+    def _open_rows(self) -> None:
+        """See Lane: without a pair, they are both sides'."""
+        is_both = self.asks is self.events
+        super()._open_rows()
+        if is_both:
+            self.asks = self.events
+
     def _leave_out_late(self, bids: Sequence[Bar], asks: Sequence[Bar]) -> tuple[Sequence[Bar], Sequence[Bar]]:
         """What arrives after a later bar has had its open already, as far as orders go: history brought it."""
         newest = self.events[-1].ts_event if self.events else self._end_before

@@ -117,13 +117,21 @@ class Lane:
         self.time_of = ARRIVAL_OF if by_arrival else TIME_OF
         self._times = [*before, *self.read_times(events)] if before or by_arrival else None
         self.events = [*self.events, *events] if before else events
+        if type(events) is EventRows and (self.takers or self.limits or self.stops):
+            self._open_rows()
         self.rescan()
+
+    def _open_rows(self) -> None:
+        """Events that are still columns are looked at one by one from here on: a list of them is faster."""
+        if type(self.events) is EventRows:
+            self.events = self.events.build()
 
     @property
     def times(self) -> list[int]:
         """Instants of the loaded events, read off once per window, where anything has to be looked up in it."""
         times = self._times
         if times is None:
+            self._open_rows()
             times = self._times = self.read_times(self.events)
         return times
 
@@ -131,9 +139,7 @@ class Lane:
         """When these events, the newest loaded ones, happen on the run's timeline."""
         # A comprehension, because reading a struct's field is half as dear there as through attrgetter.
         if self.time_of is TIME_OF:
-            if type(events) is EventBatch:
-                return events.times
-            return events.list_times() if type(events) is EventRows else [event.ts_event for event in events]
+            return events.times if type(events) is EventBatch else [event.ts_event for event in events]
         return [event.ts_received for event in events]
 
     def take_until(self, ts: int) -> None:

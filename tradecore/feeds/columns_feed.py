@@ -108,8 +108,10 @@ class ColumnsFeed(BaseFeed):
 
     @property
     def gives_rows(self) -> bool:
-        """Whether `next_rows` may stand for `next_batch`: all is columns of numpy, and received when it happens."""
-        if type(self).next_batch is not ColumnsFeed.next_batch or not self.is_coincident:
+        """Whether `next_rows` may stand for `next_batch`: all is columns of numpy, and received when it happens. Of a
+        class of the user's own, or with a `next_batch` of its own, it may not: events may be made differently there.
+        """
+        if type(self) not in _OUR_CLASSES or "next_batch" in vars(self) or not self.is_coincident:
             return False
         return all(hasattr(column, "dtype") for column in (self.times, *self.columns.values()))
 
@@ -301,6 +303,8 @@ class QuoteColumnsFeed(ColumnsFeed):
             tail = [repeat(0), repeat(flags)]
         return map(QuoteTick, heads, times, received, bids, sizes[0], asks, sizes[1], *tail)
 
+
+_OUR_CLASSES: Final = (BarColumnsFeed, TradeColumnsFeed, QuoteColumnsFeed)
 
 _AGGRESSORS = tuple(Aggressor)  # in the order of their values 0, 1, 2
 

@@ -124,7 +124,8 @@ class Lane:
         self.is_trusted = bool(getattr(feed, "is_trusted", False))
         self.by_arrival = bool(getattr(feed, "by_arrival", False))
         self.time_of: Callable[[Any], int] = received_time if self.by_arrival else event_time
-        self.gives_rows = rank is not None and bool(getattr(feed, "gives_rows", False))
+        is_plain = rank is not None and self.is_trusted and not self.by_arrival
+        self.gives_rows = is_plain and bool(getattr(feed, "gives_rows", False))
         self.read_ahead: int | None = getattr(feed, "read_ahead", None)
 
     def go_live(self) -> None:
@@ -231,7 +232,7 @@ class Window:
         self,
         deliveries: Sequence[Any],
         lane: Lane | None,
-        loads: list[tuple[Lane, list[Any]]],
+        loads: list[tuple[Lane, Sequence[Any]]],
         mark: int,
         *,
         only: type | None = None,
@@ -259,7 +260,7 @@ class Slice(NamedTuple):
 def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> Window:
     """Take everything before the mark from the lanes and put it into delivery order."""
     slices: list[Slice] = []
-    loads: list[tuple[Lane, list[Any]]] = []
+    loads: list[tuple[Lane, Sequence[Any]]] = []
     in_step = True
     for lane in lanes:
         new, times = lane.take(mark)
