@@ -293,10 +293,8 @@ def merge_window(lanes: Sequence[Lane], mark: int, *, is_last: bool = False) -> 
         and slices[0][0][0] == slices[-1][0][0] < RANK_OWN
         and all(lane.is_trusted and lane.rank is not None for _, _, lane, _ in slices)
     ):
-        first = slices[0].events
-        only = (
-            first.source.event_class if type(first) is EventRows else type(first[0])
-        )  # they stand in order of their kinds
+        first = slices[0].events  # they stand in order of their kinds
+        only = first.source.event_class if type(first) is EventRows else type(first[0])
     return Window(_sort(slices, in_step=in_step), None, loads, mark, only=only, is_last=is_last)
 
 
