@@ -90,15 +90,13 @@ class ColumnsFeed(BaseFeed):
 
     async def next_batch(self, limit: int) -> list[Any]:
         """1..limit events; [] at the end."""
-        first, stop = self._position, min(self._position + limit, self._stop)
-        if self._finished or first >= stop:
-            self._finished = True
+        first, stop = self._pass_rows(limit)
+        if first == stop:
             return []
         times = self.times[first:stop].tolist()
         received = times if self._ts_received is None else self._ts_received[first:stop].tolist()
         lists = {name: column[first:stop].tolist() for name, column in self.columns.items()}
         events = self._build(repeat(self.head), times, received, lists)
-        self._pass_rows(stop)
         if stop - first < TIMES_LEAST:
             return list(events)
         columns = {"ts_event": self.times}
@@ -117,18 +115,19 @@ class ColumnsFeed(BaseFeed):
 
     def next_rows(self, limit: int) -> EventRows:
         """As next_batch, but of events that are not made yet; without any at the end."""
+        return EventRows(self, *self._pass_rows(limit))
+
+    def _pass_rows(self, limit: int) -> tuple[int, int]:
+        """The next rows: the first, and the one behind the last; equal at the end."""
         first = self._position
         stop = min(first + limit, self._stop)
         if self._finished or first >= stop:
-            self._finished, stop = True, first
-        else:
-            self._pass_rows(stop)
-        return EventRows(self, first, stop)
-
-    def _pass_rows(self, stop: int) -> None:
+            self._finished = True
+            return first, first
         self._position = stop
         self.last_ts = int(self.times[stop - 1])
         self.next_ns = int(self.times[stop]) if stop < self._stop else None
+        return first, stop
 
     def make_events(self, heads: Iterable[Any], times: list[int], columns: Mapping[str, list[Any]]) -> list[Any]:
         """See RowSource."""

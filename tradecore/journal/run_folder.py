@@ -3,8 +3,8 @@
 Receives: order changes and executions as they happen at the venue, events of note; at the end status and results.
 Gives:    runs/<id>/ with run.json, orders.jsonl, executions.jsonl, events.jsonl, statistics.json (callbacks.jsonl with
           a trace); digests and counts at any time.
-Never:    keeps orders or executions in memory longer than a window; overwrites another run; reads a clock.
-          DESIGN 6, 11.
+Never:    keeps more orders or executions in memory than those of a window and a few; overwrites another run; reads a
+          clock.    DESIGN 6, 11.
 
 Without a root nothing is written, and digests and counts are the same. run.json is there from the start, labelled
 "incomplete"; the end replaces it. So a run that was killed, or a disk that ran full, leaves a folder that says so.
