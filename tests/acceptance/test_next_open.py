@@ -30,6 +30,7 @@ from tradecore.brokerage.settings import (
 from tradecore.domain.account_adjustment import AccountAdjustment, AdjustmentKind
 from tradecore.domain.instant import MINUTE_NS, SECOND_NS
 from tradecore.errors import StrategyError
+from tradecore.strategy.strategy_host import StrategyHost
 from tradecore.testing.broker_desk import make_broker_desk
 from tradecore.testing.builders import make_bar, make_instrument
 from tradecore.testing.scripted_feed import ScriptedFeed
@@ -50,10 +51,10 @@ SLIPPAGES: list[Slippage] = [
 
 
 class Scripted(tc.Strategy):
-    """Does at each bar what its script says, and writes down all that it hears."""
+    """Does at each bar what its script says, and writes down all that it hears: not what happens to its orders."""
 
-    def __init__(self, script: list[list[Act]], feeds: list[ScriptedFeed]) -> None:
-        self.script, self.feeds = iter(script), feeds
+    def __init__(self, script: list[list[Act]], feeds: list[ScriptedFeed], bus: tc.MessageBus) -> None:
+        self.script, self.feeds, self.bus = iter(script), feeds, bus
         self.given: list[tc.Order] = []
         self.heard: list[Any] = []
 
@@ -83,24 +84,31 @@ class Scripted(tc.Strategy):
             self.update_order(self.given[-1], quantity=self.given[-1].filled_quantity + abs(quantity) + 1)
         elif word == "look":
             self.heard.append((self.statistics.trades, self.account().cash, len(self.orders())))
+        elif word == "listen" and quantity > 6:
+            self.bus.subscribe(tc.OrderUpdated, self.heard.append)
         elif word == "stop" and quantity == 8:
             self.stop_run()
 
-    def on_order_updated(self, update: tc.OrderUpdated) -> None:
-        self.heard.append(update)
-
     def on_execution(self, execution: tc.Execution) -> None:
-        self.heard.append((execution, self.position(execution.instrument), self.account().cash))
+        states = [order.state for order in self.given[-3:]]
+        self.heard.append((execution, self.position(execution.instrument), self.account().cash, states))
 
     def on_account_adjusted(self, adjusted: Any) -> None:
         self.heard.append(adjusted)
 
     def on_time_event(self, event: Any) -> None:
-        self.heard.append((event.ts_event, self.position(NAMES[0])))
+        self.heard.append((event.ts_event, self.position(NAMES[0]), [order.state for order in self.given[-3:]]))
+
+
+class Attentive(Scripted):
+    """Hears of every change of its orders."""
+
+    def on_order_updated(self, update: tc.OrderUpdated) -> None:
+        self.heard.append(update)
 
 
 acts = st.tuples(
-    st.sampled_from(("market", "flip", "flip", "flip", "close", "limit", "cancel", "update", "look", "stop")),
+    st.sampled_from(("market", "flip", "flip", "flip", "close", "limit", "cancel", "update", "look", "listen", "stop")),
     st.integers(0, 1) | st.just(0),
     st.integers(-8, 8),
 )
@@ -122,6 +130,7 @@ class Case:
     words: dict[str, Any] = field(default_factory=dict)
     splits: list[int] = field(default_factory=list)
     second: list[list[Act]] = field(default_factory=list)
+    attentive: tuple[bool, bool] = (False, False)
 
     def list_bars(self, place: int) -> Iterator[tc.Bar]:
         """Bars of an instrument; gaps between some, whose open is that of the bar after them."""
@@ -136,7 +145,11 @@ class Case:
         """Everything that there is to be seen."""
         listed = [list(self.list_bars(place)) for place in (0, 1)]
         feeds = [ScriptedFeed([bars], name=name) for name, bars in zip(NAMES, listed, strict=True) if bars]
-        strategy, second = Scripted(self.script, feeds), Scripted(self.second, feeds)
+        bus = tc.MessageBus()
+        strategy, second = (
+            (Attentive if hears else Scripted)(script, feeds, bus)
+            for hears, script in zip(self.attentive, (self.script, self.second), strict=True)
+        )
         words: dict[str, Any] = {"account": "margin", "cash": {"USD": Decimal(9_000)}, **self.words}
         result = await tc.run_backtest(
             strategies={"a": strategy, "b": second},
@@ -144,6 +157,7 @@ class Case:
             brokers={"sim": tc.SimulatedBrokerSettings(**words)},
             batch_size=self.batch_size,
             adjustments=[make_split(minute) for minute in self.splits],
+            bus=bus,
         )
         statistics = [one.to_dict() for one in result.strategies.values()]
         return [strategy.heard, second.heard, result.digests, result.counts, result.notes, statistics]
@@ -173,6 +187,7 @@ cases = st.builds(
     st.just({}) | st.just({}) | words,
     st.lists(st.integers(1, 30), max_size=2),
     st.just([]) | scripts,
+    st.tuples(st.booleans(), st.booleans()),
 )
 
 
@@ -327,3 +342,50 @@ async def test_what_was_executed_by_looking_is_still_known_to_its_broker(general
 def read_file(runs: Path, name: str) -> str:
     (file,) = runs.glob(f"*/{name}")
     return file.read_text(encoding="utf-8")
+
+
+class Turning(tc.Strategy):
+    """Buys, then turns its position; listens from the second order on, if it is told to."""
+
+    def __init__(self, bus: tc.MessageBus, *, listens: bool) -> None:
+        self.bus, self.listens, self.bars = bus, listens, 0
+        self.updates: list[tc.OrderUpdated] = []
+        self.states: list[str] = []
+        self.order: tc.Order | None = None
+
+    def on_start(self) -> None:
+        bars = [make_bar(T0 + n * MINUTE_NS, 100.0, bar_type="A.SIM 1m last") for n in range(1, 8)]
+        self.add_event_feed(ScriptedFeed([bars], name="A"), "feed")
+
+    def on_bar(self, bar: tc.Bar) -> None:
+        self.bars += 1
+        if self.order is not None:
+            self.states.append(self.order.state.name)
+        if self.bars in {1, 3}:
+            self.order = self.submit_order(tc.Order.market(NAMES[0], 5 if self.bars == 1 else -10))
+            if self.bars == 3 and self.listens:
+                self.bus.subscribe(tc.OrderUpdated, self.updates.append)
+
+
+@pytest.mark.parametrize(("listens", "brokers", "reports"), [(False, 1, 3), (True, 1, 4), (False, 2, 4)])
+async def test_an_acceptance_that_nobody_hears_of_needs_no_report(listens: bool, brokers: int, reports: int) -> None:
+    """Who begins to listen after the order was given, but before it is accepted, hears of it still."""
+    received: list[str] = []
+    receive = StrategyHost.receive
+
+    def counting(host: StrategyHost, report: Any) -> Any:
+        received.append(report.order.state.name)
+        return receive(host, report)
+
+    bus = tc.MessageBus()
+    strategy = Turning(bus, listens=listens)
+    account = tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(9_000)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StrategyHost, "receive", counting)
+        await tc.run_backtest(
+            strategies={"s": strategy}, instruments=[make_instrument(NAMES[0])], bus=bus,
+            brokers=dict.fromkeys("ab"[:brokers], account),
+        )  # fmt: skip
+    assert received == (["ACCEPTED", "FILLED"] * 2 if reports == 4 else ["ACCEPTED", "FILLED", "FILLED"])
+    assert strategy.states == ["FILLED"] * 6
+    assert [update.order.state.name for update in strategy.updates] == (["ACCEPTED", "FILLED"] if listens else [])

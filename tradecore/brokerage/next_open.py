@@ -50,7 +50,7 @@ class NextOpen:
         self._accepted_ns = self._number = 0
         self.due_ns = NEVER
 
-    def take(self, order: Order, number: int, now: int) -> BrokerReport | None:
+    def take(self, order: Order, number: int, now: int) -> OrderSnapshot | None:
         """Accept an order that arrives now and let it wait; None for one that has to go the general way.
 
         Call it only while no other order works, no command is on its way and the ExecutionEngine has nothing due.
@@ -79,7 +79,7 @@ class NextOpen:
             _STATE_ACCEPTED, ZERO, None, None, order._ts_decided, now, terms=PLAIN_TERMS,  # noqa: SLF001
         )  # fmt: skip
         ledger.recorder.record_order(snapshot)
-        return BrokerReport(now, strategy, snapshot)
+        return snapshot
 
     def execute(self) -> BrokerReport | None:
         """Execute the order at the open of the bar that is due now, and book it; None: it has to be given back."""

@@ -64,6 +64,7 @@ class SimulatedBroker:
     """A BrokerParticipant and a BrokerageProvider. Raises: ConfigError for settings that contradict each other."""
 
     source = BrokerSource.SIMULATED
+    shows_acceptance = True
 
     def __init__(self, name: str, settings: SimulatedBrokerSettings, *, seed: int, timeline: Timeline) -> None:
         mistakes = list_settings_mistakes(settings)
@@ -194,19 +195,23 @@ class SimulatedBroker:
         if name not in self._money.payable:
             self._money.check_payable(self._known.get(name), more_may_come=self._more_may_come)
 
-    async def submit_order(self, order: Order) -> None:
+    async def submit_order(self, order: Order, is_heard: bool = True) -> None:
         """Take charge of a submitted order. Raises: InvalidOrder, InvalidOrder for an unknown instrument included."""
         next_open = self._next_open
         if next_open is not None:
             # No order works, none waits for its bar, and the engine has nothing left of those that are finished.
             is_idle = not self._orders and not self._commands and self._engine.due_ns == NEVER
             if is_idle and next_open.due_ns == NEVER:
-                report = next_open.take(order, self._number + 1, self._timeline.now)
-                if report is not None:
-                    self._number += 1
-                    self._reports.append(report)
-                    self._instant = self.due_ns = report.due_ns
-                    self._next_ns = min(next_open.due_ns, self.account.due_ns)
+                number, now = self._number + 1, self._timeline.now
+                accepted = next_open.take(order, number, now)
+                if accepted is not None:
+                    self._number, self._instant = number, now
+                    self.due_ns = self._next_ns = min(next_open.due_ns, self.account.due_ns)
+                    if is_heard or self._reports:
+                        self._reports.append(BrokerReport(now, accepted.strategy, accepted))
+                        self.due_ns = now
+                    else:
+                        order._state = _STATE_ACCEPTED  # noqa: SLF001  (what the report would do)
                     return
             self._give_back()
         self._send("submit", self._take_charge(order))
@@ -312,9 +317,20 @@ class SimulatedBroker:
         """Do everything up to and including this instant: market events, then commands, instant by instant."""
         if self._next_ns > ts:
             return
-        if self._next_open is not None and self._next_open.due_ns != NEVER and self._execute_at_open(ts):
-            return
         engine, commands, book, account = self._engine, self._commands, self._book, self.account
+        if (next_open := self._next_open) is not None and (due := next_open.due_ns) != NEVER:
+            # An order that waits for the next open has it, where nothing else is due by then.
+            report = next_open.execute() if due <= ts and due <= account.due_ns else None
+            if report is None:
+                self._give_back()
+            else:
+                self._instant = self.due_ns = due
+                self._reports.append(report)
+                if book.is_exposed:  # it has met the rest of its bar
+                    account.watch(due - 1)
+                self._next_ns = due = account.due_ns
+                if due > ts:
+                    return
         while True:
             due, booked = engine.due_ns, account.due_ns
             commanded = commands[0].due_ns if commands else NEVER
@@ -334,22 +350,6 @@ class SimulatedBroker:
             else:
                 break
         self._set_next(min(commanded, due))
-
-    def _execute_at_open(self, ts: int) -> bool:
-        """The order that waits for the next open has it, where nothing else is due by then and this was all by ts."""
-        account, next_open = self.account, self._next_open
-        assert next_open is not None
-        due = next_open.due_ns
-        report = next_open.execute() if due <= ts and due <= account.due_ns else None
-        if report is None:
-            self._give_back()
-            return False
-        self._instant = self.due_ns = due
-        self._reports.append(report)
-        if self._book.is_exposed:  # it has met the rest of its bar
-            account.watch(due - 1)
-        self._next_ns = due = account.due_ns
-        return due > ts
 
     def _give_back(self) -> None:
         """Something else comes before the bar that an order waits for: it goes the general way from here."""

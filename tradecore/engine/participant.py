@@ -14,6 +14,9 @@ How the engine drives a broker, window by window:
         broker.take_reports(t)       reports due by t, for the engine to deliver
         await broker.submit_order()  commands given during t; due at t at once when there is no latency
     broker.end_window(mark)          everything before mark has happened
+
+A broker that has `shows_acceptance`, and is the only one, is told by `submit_order(order, False)` that nobody hears of
+the order's changes: what it accepts at once, with no report waiting, may become ACCEPTED without a report.
 """
 
 from __future__ import annotations

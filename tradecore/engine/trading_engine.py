@@ -133,10 +133,11 @@ class TradingEngine:
         self._given.append(Command(strategy, label, False, carry_out))
 
     def note_order(
-        self, strategy: str, label: str, carry_out: Callable[..., Awaitable[None]], order: Order | None = None
-    ) -> None:
+        self, strategy: str, label: str, carry_out: Callable[..., Awaitable[None]], order: Order | None = None,
+        is_unheard: bool = False,
+    ) -> None:  # fmt: skip
         """Note a command for a broker, which `check_in_turn` let pass; it is carried out in this turn."""
-        self._given.append(Command(strategy, label, True, carry_out, order))
+        self._given.append(Command(strategy, label, True, carry_out, order, is_unheard))
 
     def check_in_turn(self, label: str) -> None:
         """Raises EngineStateError unless one of the engine's callbacks is running, in its own task."""
@@ -474,7 +475,10 @@ class TradingEngine:
                     if order is None:
                         await command.carry_out()
                     elif not order._state.is_finished:  # noqa: SLF001  (a property would cost ten times as much)
-                        await command.carry_out(order)
+                        if command.is_unheard and not self.bus.hears_reports:
+                            await command.carry_out(order, False)
+                        else:
+                            await command.carry_out(order)
                 except (DataMissing, FeedError, RunFolderError, StorageError, VenueError):
                     raise  # not the strategy's: what cannot be read or kept ends the run, whoever asked for it
                 except Exception as error:  # a command's error is its strategy's

@@ -47,7 +47,9 @@ FINISHED_KEPT: Final = 64
 
 
 class OrderDesk:
-    """Orders, positions and money of one strategy, as reported. currency: of its account and statistics."""
+    """Orders, positions and money of one strategy, as reported. currency: of its account and statistics. is_heard:
+    whether somebody hears of what happens to an order before it executes, or may: then every change is reported.
+    """
 
     def __init__(
         self,
@@ -71,6 +73,10 @@ class OrderDesk:
         # Their accounts are in the record's own currency, and they convert what is not.
         self._converting = {name for name in brokers if money.get_currency(name) == currency}
         self.is_open = True
+        # A broker beside others reports whatever happens: those may tell of something at the same instant.
+        self.is_heard = len(brokers) != 1 or not all(
+            getattr(one, "shows_acceptance", False) for one in brokers.values()
+        )
         self._ids: list[str] = []  # the next ones, the very next last
         self._places: dict[str | None, dict[str, _Place]] = {}  # by broker as named, and instrument
         self._orders: dict[str, Order] = {}
@@ -86,10 +92,10 @@ class OrderDesk:
     def submit_order(self, order: Order, broker_name: str | None) -> Order:
         """Check, number and give an order to its broker at the end of the turn."""
         broker = self.check_order(order, broker_name)
-        name, order_id = self.name, self.make_id()
+        name, order_id = self.name, (self._ids or self._make_ids()).pop()
         order.mark_submitted(order_id, name, broker.name, self._timeline.now)
         self._orders[order_id] = order
-        self._engine.note_order(name, "submit_order", broker.submit_order, order)
+        self._engine.note_order(name, "submit_order", broker.submit_order, order, not self.is_heard)
         return order
 
     def check_order(self, order: Order, broker_name: str | None) -> BrokerParticipant:

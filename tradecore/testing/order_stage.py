@@ -48,8 +48,9 @@ class Turns:
         """Whoever drives the stage is always in a turn."""
 
     def note_order(
-        self, strategy: str, label: str, carry_out: Callable[..., Awaitable[None]], order: Order | None = None
-    ) -> None:
+        self, strategy: str, label: str, carry_out: Callable[..., Awaitable[None]], order: Order | None = None,
+        is_unheard: bool = False,
+    ) -> None:  # fmt: skip
         """Keep a command for the end of the turn."""
         self.given.append((carry_out, order))
         self.asked.append((self.timeline.now, label, "" if order is None else order.order_id))
