@@ -347,8 +347,8 @@ def read_file(runs: Path, name: str) -> str:
 class Turning(tc.Strategy):
     """Buys, then turns its position; listens from the second order on, if it is told to."""
 
-    def __init__(self, bus: tc.MessageBus, *, listens: bool) -> None:
-        self.bus, self.listens, self.bars = bus, listens, 0
+    def __init__(self, bus: tc.MessageBus, *, listens: bool, manages: bool) -> None:
+        self.bus, self.listens, self.manages, self.bars = bus, listens, manages, 0
         self.updates: list[tc.OrderUpdated] = []
         self.states: list[str] = []
         self.order: tc.Order | None = None
@@ -356,6 +356,9 @@ class Turning(tc.Strategy):
     def on_start(self) -> None:
         bars = [make_bar(T0 + n * MINUTE_NS, 100.0, bar_type="A.SIM 1m last") for n in range(1, 8)]
         self.add_event_feed(ScriptedFeed([bars], name="A"), "feed")
+        if self.manages:
+            assert self._host is not None
+            assert not list(self._host.opportunities)
 
     def on_bar(self, bar: tc.Bar) -> None:
         self.bars += 1
@@ -367,8 +370,13 @@ class Turning(tc.Strategy):
                 self.bus.subscribe(tc.OrderUpdated, self.updates.append)
 
 
-@pytest.mark.parametrize(("listens", "brokers", "reports"), [(False, 1, 3), (True, 1, 4), (False, 2, 4)])
-async def test_an_acceptance_that_nobody_hears_of_needs_no_report(listens: bool, brokers: int, reports: int) -> None:
+@pytest.mark.parametrize(
+    ("listens", "manages", "brokers", "reports"),
+    [(False, False, 1, 3), (True, False, 1, 4), (False, False, 2, 4), (False, True, 1, 4)],
+)
+async def test_an_acceptance_that_nobody_hears_of_needs_no_report(
+    listens: bool, manages: bool, brokers: int, reports: int
+) -> None:
     """Who begins to listen after the order was given, but before it is accepted, hears of it still."""
     received: list[str] = []
     receive = StrategyHost.receive
@@ -378,7 +386,7 @@ async def test_an_acceptance_that_nobody_hears_of_needs_no_report(listens: bool,
         return receive(host, report)
 
     bus = tc.MessageBus()
-    strategy = Turning(bus, listens=listens)
+    strategy = Turning(bus, listens=listens, manages=manages)
     account = tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(9_000)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StrategyHost, "receive", counting)
@@ -389,3 +397,23 @@ async def test_an_acceptance_that_nobody_hears_of_needs_no_report(listens: bool,
     assert received == (["ACCEPTED", "FILLED"] * 2 if reports == 4 else ["ACCEPTED", "FILLED", "FILLED"])
     assert strategy.states == ["FILLED"] * 6
     assert [update.order.state.name for update in strategy.updates] == (["ACCEPTED", "FILLED"] if listens else [])
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_an_acceptance_never_overtakes_a_report_that_waits(waits: bool) -> None:
+    desk = make_broker_desk("bar A.SIM 1m last", instruments=[make_instrument(NAMES[0])])
+    bars = [make_bar(T0 + n * MINUTE_NS, 100.0, bar_type="A.SIM 1m last") for n in (1, 2, 3)]
+    desk.broker.load("bar", "A.SIM 1m last", bars)
+    desk.advance(bars[0].ts_event)
+    first = await desk.submit(tc.Order.market(NAMES[0], 5))
+    desk.advance(bars[1].ts_event)
+    now = desk.timeline.now
+    if waits:
+        await desk.broker.record_unsent(first.snapshot(now))
+    order = tc.Order.market(NAMES[0], -10)
+    order.mark_submitted("s-2", "s", desk.broker.name, now)
+    await desk.broker.submit_order(order, False)
+    assert order.state.name == ("SUBMITTED" if waits else "ACCEPTED")
+    assert desk.broker.due_ns == (now if waits else bars[2].ts_event)
+    told = [report.order.order_id for report in desk.broker.take_reports(now)]
+    assert told == ([first.order_id, "s-2"] if waits else [])
