@@ -289,9 +289,9 @@ class AccountBook:
             left -= commission
         cash[currency] = left
         after = ledger.apply(execution, instant)
-        if self.is_watched or left < _ZERO or after.quantity < _ZERO:
+        if self.is_watched or left.is_signed() or after.quantity.is_signed():  # a sign costs half a comparison
             risk = self.risks.get(instrument.id)
-            if risk is None or left < _ZERO:
+            if risk is None or left.is_signed():
                 self.is_exposed = True
             else:
                 self.slack -= paid + quantity * risk

@@ -55,6 +55,7 @@ _BUY, _SELL = OrderSide.BUY, OrderSide.SELL
 _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
 _GTC, _GTD = TimeInForce.GTC, TimeInForce.GTD
 _INITIALIZED, _SUBMITTED, _TRIGGERED = OrderState.INITIALIZED, OrderState.SUBMITTED, OrderState.TRIGGERED
+_ACCEPTED, _FILLED = OrderState.ACCEPTED, OrderState.FILLED
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 OrderFacts = tuple[
     str, str, str, OrderSide, OrderType, TimeInForce, int, Decimal, Decimal | None, Decimal | None, OrderTerms
@@ -489,6 +490,11 @@ class Order:
         Raises: IllegalOrderTransition for a report that no venue can make.
         """
         state, executed, known = report.state, report.filled_quantity, self._filled_quantity
+        if executed is self._quantity and self._state is _ACCEPTED and state is _FILLED and not report.updated:
+            # The usual end, of an order that executes whole: what follows would come to the same.
+            self._state, self._filled_quantity, self._average_price = state, executed, report.average_price
+            self._reason, self._pending_cancel, self._pending_update = report.reason, False, False
+            return True
         is_more = executed is not known and executed > known
         if state is not self._state or is_more:
             if state in TRANSITIONS[self._state]:

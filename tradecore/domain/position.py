@@ -71,12 +71,12 @@ class Position(msgspec.Struct, frozen=True, gc=False):
         new = held + quantity
         if not held:
             return Position(self.instrument, new, quantity * value, self.realised, paid, multiplier, ts_event, ts_event)
-        was_long = held > _ZERO
-        if was_long is (quantity > _ZERO):
+        was_short = held.is_signed()  # a sign costs half a comparison
+        if was_short is quantity.is_signed():
             return Position(
                 self.instrument, new, cost + quantity * value, self.realised, paid, multiplier, self.ts_opened, ts_event
             )
-        if not new or (new > _ZERO) is not was_long:  # closed whole, and what is left over opens the other way
+        if not new or new.is_signed() is not was_short:  # closed whole, and what is left over opens the other way
             return Position(
                 self.instrument, new, new * value, self.realised + held * value - cost, paid, multiplier,
                 ts_event if new else self.ts_opened, ts_event,

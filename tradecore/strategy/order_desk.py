@@ -28,7 +28,7 @@ from tradecore.errors import InvalidOrder, NotLiveYet, OrderError, UnknownInstru
 from tradecore.strategy.group_desk import GroupDesk
 from tradecore.strategy.order_call import check_given
 from tradecore.strategy.order_endings import OrderEndings
-from tradecore.strategy.reported_money import ReportedMoney
+from tradecore.strategy.reported_money import WAITING_MOST, ReportedMoney
 
 _Place = tuple[BrokerParticipant, Instrument, bool, Callable[[Order], None] | None]
 """A broker, an instrument that it takes orders for, whether in any whole quantity, and its own check of an order."""
@@ -68,7 +68,7 @@ class OrderDesk:
         self._engine = engine
         self._timeline = engine.timeline
         self._broker = default_broker
-        self._money = money
+        self._money, self._waiting = money, money.waiting
         self._currency = currency
         # Their accounts are in the record's own currency, and they convert what is not.
         self._converting = {name for name in brokers if money.get_currency(name) == currency}
@@ -357,7 +357,10 @@ class OrderDesk:
             signed, paid = execution.signed_quantity, execution.commission
             after = before.after(signed, execution.price, execution.ts_event, paid)
         held[name] = after
-        self._money.take(execution, after)
+        waiting = self._waiting
+        waiting += execution, after
+        if len(waiting) >= WAITING_MOST:
+            self._money.fold()
         return order, before
 
     def take_adjustment(self, adjusted: AccountAdjusted) -> None:

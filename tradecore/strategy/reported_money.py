@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from tradecore.domain.account import Account
 from tradecore.domain.account_adjustment import AccountAdjusted
-from tradecore.domain.execution import Execution
 from tradecore.domain.instrument import ONE, Instrument
 from tradecore.domain.order import OrderSide
 from tradecore.domain.position import Position
@@ -21,45 +20,40 @@ from tradecore.domain.position import Position
 _SIDE_BUY: Final = OrderSide.BUY
 _ZERO = Decimal(0)
 
-FOLD_AT = 64
-"""Executions that wait at most: they are kept in memory meanwhile."""
+WAITING_MOST = 128
+"""Length of `waiting` at which it is to be folded: executions are kept in memory meanwhile."""
 
 
 class ReportedMoney:
-    """Cash by broker and currency."""
+    """Cash by broker and currency. waiting: an execution that was reported and the position after it, in turn;
+    whoever takes reports appends both, and calls `fold` when they are as many as may wait.
+    """
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
         self._instruments = instruments
         self._types: dict[str, str] = {}
         self._cash: dict[str, dict[str, Decimal]] = {}
         self._positions: dict[tuple[str, str, str], Position] = {}
-        # Flat, an execution and the position after it in turn: a tuple each would be one more object for the collector.
-        self._reported: list[Any] = []
+        # Flat: a tuple each would be one more object for the collector. Always this very list.
+        self.waiting: list[Any] = []
 
     def open(self, broker: str, account_type: str, cash: Mapping[str, Decimal]) -> None:
         """An account with its initial money."""
         self._types[broker] = account_type
         self._cash[broker] = dict(cash)
 
-    def take(self, execution: Execution, after: Position) -> None:
-        """An execution was reported; the strategy's position is this now."""
-        reported = self._reported
-        reported += execution, after
-        if len(reported) >= 2 * FOLD_AT:
-            self._fold()
-
     def take_adjustment(self, adjusted: AccountAdjusted) -> None:
         """An adjustment was reported."""
-        self._fold()
+        self.fold()
         cash = self._cash.setdefault(adjusted.broker, {})
         cash[adjusted.currency] = cash.get(adjusted.currency, _ZERO) + adjusted.amount
         if adjusted.after is not None:
             self._positions[adjusted.broker, adjusted.strategy, adjusted.after.instrument] = adjusted.after
 
-    def _fold(self) -> None:
+    def fold(self) -> None:
         """Value out or in, commission out. Few strategies ask for their account, so it waits until one does."""
-        reported, self._reported = self._reported, []
-        for execution, after in zip(reported[::2], reported[1::2], strict=True):
+        waiting = self.waiting
+        for execution, after in zip(waiting[::2], waiting[1::2], strict=True):
             broker, name = execution.broker, execution.instrument
             self._positions[broker, execution.strategy, name] = after
             cash, instrument = self._cash.setdefault(broker, {}), self._instruments[name]
@@ -72,6 +66,7 @@ class ReportedMoney:
             paid_in = execution.commission_currency
             if execution.commission and paid_in != instrument.base_currency:  # that is taken from what is traded
                 cash[paid_in] = cash.get(paid_in, _ZERO) - execution.commission
+        waiting.clear()
 
     def get_currency(self, broker: str) -> str | None:
         """The account's own currency, the first of its cash; None of a broker that was not opened here."""
@@ -79,7 +74,7 @@ class ReportedMoney:
 
     def account(self, broker: str) -> Account:
         """The account as reported, to all strategies together."""
-        self._fold()
+        self.fold()
         held = sorted(self._positions.items())
         positions = {key[1:]: one for key, one in held if key[0] == broker and not one.is_flat}
         return Account(broker, self._types.get(broker, "cash"), dict(self._cash.get(broker, {})), positions)
