@@ -62,6 +62,10 @@ OrderFacts = tuple[
 ]
 """Id, strategy, instrument, side, type, time in force, ts_decided, quantity, price, stop_price, terms."""
 
+# Side and quantity of the usual quantities as they are typed, signed.
+_KNOWN = {size: (_BUY, amount) for size, amount in WHOLE.items()}
+_KNOWN |= {-size: (_SELL, amount) for size, amount in WHOLE.items()}
+
 _Typed = tuple[Number | None, Number | None, Number | None]
 _make = object.__new__
 
@@ -131,28 +135,24 @@ class Order:
 
     def _begin(self, instrument: str, quantity: Number, order_type: OrderType) -> None:
         """What every order has. The factories of plain orders come here at once: words cost more than the rest."""
-        self._typed = None
-        if type(quantity) is int:
-            is_buy = quantity > 0
-            size = quantity if is_buy else -quantity
-            amount = WHOLE.get(size)
-            if amount is None:
-                amount, self._typed = Decimal(size), (quantity, None, None)
-        else:
+        known = _KNOWN.get(quantity) if type(quantity) is int else None
+        if known is None:
             self._typed = (quantity, None, None)
             amount = to_decimal(quantity, "quantity")
-            is_buy = amount > _ZERO
-            if not is_buy:
-                amount = -amount
-        if not amount:
-            raise InvalidOrder(f"quantity of an order for {instrument} is 0; expected above 0 to buy, below 0 to sell")
+            if not amount:
+                raise InvalidOrder(
+                    f"quantity of an order for {instrument} is 0; expected above 0 to buy, below 0 to sell"
+                )
+            self._side, self._quantity = _BUY if amount > _ZERO else _SELL, amount.copy_abs()
+        else:
+            self._typed = None
+            self._side, self._quantity = known
         try:
             self._instrument = check_instrument_id(instrument)
         except TypeError as error:  # what cannot be hashed cannot be looked up either
             raise refuse_instrument_id(instrument) from error
         self._order_type = order_type
-        self._side = _BUY if is_buy else _SELL
-        self._quantity, self._filled_quantity = amount, _ZERO
+        self._filled_quantity = _ZERO
         self._state, self._order_id, self._strategy, self._broker, self._ts_decided = _INITIALIZED, "", "", "", 0
         self._price = self._stop_price = self._average_price = self._reason = None
         self._time_in_force, self._terms = _GTC, PLAIN_TERMS

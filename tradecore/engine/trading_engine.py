@@ -465,7 +465,7 @@ class TradingEngine:
             if rounds == ROUNDS_LIMIT:
                 raise self._refuse_rounds(ts)
             rounds += 1
-            given = self._given[:]
+            given = self._given.copy()
             self._given.clear()
             if len(given) > 1 and len(self._strategies) > 1:
                 given.sort(key=_STRATEGY_OF)  # stable: of one strategy in the order in which they were given
