@@ -27,6 +27,7 @@ from tradecore.brokerage.settings import (
     Slippage,
     TickSlippage,
 )
+from tradecore.brokerage.simulated_broker import SimulatedBroker
 from tradecore.domain.account_adjustment import AccountAdjustment, AdjustmentKind
 from tradecore.domain.instant import MINUTE_NS, SECOND_NS
 from tradecore.errors import StrategyError
@@ -345,10 +346,10 @@ def read_file(runs: Path, name: str) -> str:
 
 
 class Turning(tc.Strategy):
-    """Buys, then turns its position; listens from the second order on, if it is told to."""
+    """Buys, then turns its position. word: what it does with the second order."""
 
-    def __init__(self, bus: tc.MessageBus, *, listens: bool, manages: bool) -> None:
-        self.bus, self.listens, self.manages, self.bars = bus, listens, manages, 0
+    def __init__(self, bus: tc.MessageBus, word: str) -> None:
+        self.bus, self.word, self.bars = bus, word, 0
         self.updates: list[tc.OrderUpdated] = []
         self.states: list[str] = []
         self.order: tc.Order | None = None
@@ -356,7 +357,7 @@ class Turning(tc.Strategy):
     def on_start(self) -> None:
         bars = [make_bar(T0 + n * MINUTE_NS, 100.0, bar_type="A.SIM 1m last") for n in range(1, 8)]
         self.add_event_feed(ScriptedFeed([bars], name="A"), "feed")
-        if self.manages:
+        if self.word == "manage":
             assert self._host is not None
             assert not list(self._host.opportunities)
 
@@ -365,18 +366,37 @@ class Turning(tc.Strategy):
         if self.order is not None:
             self.states.append(self.order.state.name)
         if self.bars in {1, 3}:
-            self.order = self.submit_order(tc.Order.market(NAMES[0], 5 if self.bars == 1 else -10))
-            if self.bars == 3 and self.listens:
-                self.bus.subscribe(tc.OrderUpdated, self.updates.append)
+            order = (Remembering if self.word == "derive" else tc.Order).market(NAMES[0], 5 if self.bars == 1 else -10)
+            self.order = self.submit_order(order)
+        if self.bars == 3 and self.word == "listen":
+            self.bus.subscribe(tc.OrderUpdated, self.updates.append)
+        if self.bars == 3 and self.word == "time":
+            self.add_timer("later", T0 + 9 * MINUTE_NS)
+
+
+class Remembering(tc.Order):
+    """An order that does more with its reports."""
+
+    def apply_report(self, report: Any) -> bool:
+        remembered.append(report.state.name)
+        return super().apply_report(report)
+
+
+remembered: list[str] = []
+
+
+class OlderBroker(SimulatedBroker):
+    """A user's own, which knows of one argument."""
+
+    async def submit_order(self, order: tc.Order) -> None:  # type: ignore[override]
+        await super().submit_order(order)
 
 
 @pytest.mark.parametrize(
-    ("listens", "manages", "brokers", "reports"),
-    [(False, False, 1, 3), (True, False, 1, 4), (False, False, 2, 4), (False, True, 1, 4)],
+    ("word", "is_reported"),
+    [("", False), ("listen", True), ("manage", True), ("time", True), ("derive", True), ("two", True), ("older", True)],
 )
-async def test_an_acceptance_that_nobody_hears_of_needs_no_report(
-    listens: bool, manages: bool, brokers: int, reports: int
-) -> None:
+async def test_an_acceptance_that_nobody_hears_of_needs_no_report(word: str, is_reported: bool) -> None:
     """Who begins to listen after the order was given, but before it is accepted, hears of it still."""
     received: list[str] = []
     receive = StrategyHost.receive
@@ -386,17 +406,21 @@ async def test_an_acceptance_that_nobody_hears_of_needs_no_report(
         return receive(host, report)
 
     bus = tc.MessageBus()
-    strategy = Turning(bus, listens=listens, manages=manages)
+    strategy = Turning(bus, word)
     account = tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(9_000)})
+    remembered.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StrategyHost, "receive", counting)
+        if word == "older":
+            patch.setattr("tradecore.runtime.run_assembly.SimulatedBroker", OlderBroker)
         await tc.run_backtest(
             strategies={"s": strategy}, instruments=[make_instrument(NAMES[0])], bus=bus,
-            brokers=dict.fromkeys("ab"[:brokers], account),
+            brokers=dict.fromkeys("ab" if word == "two" else "a", account),
         )  # fmt: skip
-    assert received == (["ACCEPTED", "FILLED"] * 2 if reports == 4 else ["ACCEPTED", "FILLED", "FILLED"])
+    assert received == ["ACCEPTED", "FILLED", *(["ACCEPTED"] if is_reported else []), "FILLED"]
     assert strategy.states == ["FILLED"] * 6
-    assert [update.order.state.name for update in strategy.updates] == (["ACCEPTED", "FILLED"] if listens else [])
+    assert [one.order.state.name for one in strategy.updates] == (["ACCEPTED", "FILLED"] if word == "listen" else [])
+    assert remembered == (["ACCEPTED", "FILLED"] * 2 if word == "derive" else [])
 
 
 @pytest.mark.parametrize("waits", [False, True])

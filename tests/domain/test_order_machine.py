@@ -288,3 +288,23 @@ def test_a_handle_refuses_what_no_venue_can_report() -> None:
     order = make_handle()
     with pytest.raises(IllegalOrderTransition):
         order.apply_report(show(order, S.INITIALIZED))
+
+
+@pytest.mark.parametrize("known", [0, 4, 10])
+@pytest.mark.parametrize("pending", [False, True])
+@pytest.mark.parametrize("accepted", [S.ACCEPTED, S.PARTIALLY_FILLED, S.SUBMITTED])
+def test_the_usual_last_report_does_what_any_other_does(accepted: OrderState, known: int, pending: bool) -> None:
+    """A broker of ours reports the order's very own quantity as executed, a venue an equal one."""
+    seen = []
+    for is_own in (True, False):
+        order = make_handle()
+        if accepted is not S.SUBMITTED:
+            order.apply_report(show(order, accepted, known))
+        order.mark_pending(cancel=pending, update=pending)
+        executed = order.quantity if is_own else Decimal(str(order.quantity))
+        last = replace(show(order, S.FILLED, 10), filled_quantity=executed, average_price=Decimal(101), reason="told")
+        is_more = order.apply_report(last)
+        states = (order.state, order.filled_quantity, order.average_price, order.reason, order.repeated_reports)
+        seen.append((is_more, *states, order.pending_cancel, order.pending_update))
+    assert seen[0] == seen[1]
+    assert seen[0][:2] == (accepted is S.SUBMITTED or known < 10, S.FILLED)

@@ -207,7 +207,7 @@ class SimulatedBroker:
                 if accepted is not None:
                     self._number, self._instant = number, now
                     self.due_ns = self._next_ns = min(next_open.due_ns, self.account.due_ns)
-                    if is_heard or self._reports:
+                    if is_heard or self._reports or type(order) is not Order:
                         self._reports.append(BrokerReport(now, accepted.strategy, accepted))
                         self.due_ns = now
                     else:

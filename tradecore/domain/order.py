@@ -2,7 +2,8 @@
 
 Receives: what the strategy asks for, through the factories (signed quantities); reports, through `apply_report`.
 Gives:    a handle that always shows what has been *reported* to the strategy; frozen OrderSnapshots for OrderUpdated.
-Never:    runs ahead of its reports: the broker keeps its own books, so with latency the handle is honestly late.
+Never:    runs ahead of its reports: the broker keeps its own books, so with latency the handle is honestly late. An
+          acceptance that nobody hears of is shown where its report would be delivered (participant.shows_acceptance).
           Spec: 5.1; DESIGN 8.
 """
 
@@ -490,8 +491,8 @@ class Order:
         Raises: IllegalOrderTransition for a report that no venue can make.
         """
         state, executed, known = report.state, report.filled_quantity, self._filled_quantity
-        if executed is self._quantity and self._state is _ACCEPTED and state is _FILLED and not report.updated:
-            # The usual end, of an order that executes whole: what follows would come to the same.
+        is_usual = state is _FILLED and self._state is _ACCEPTED and executed is self._quantity
+        if is_usual and known is _ZERO and not report.updated:  # it executes whole: what follows would do the same
             self._state, self._filled_quantity, self._average_price = state, executed, report.average_price
             self._reason, self._pending_cancel, self._pending_update = report.reason, False, False
             return True

@@ -15,7 +15,7 @@ class Command(msgspec.Struct, frozen=True, gc=False):
     label: the strategy's call, for errors ("submit_order"). is_order: it goes to a broker; the others (subscriptions,
     timers) are carried out before match sources are chosen at the start of a run. order: what `carry_out` is called
     with, where there is one; then only if no report of the same turn has said meanwhile that the order is finished.
-    is_unheard: nobody but its order cares for its acceptance, and its broker may show that on the order at once.
+    is_unheard: to its strategy the acceptance of `order` is no more than its state; see participant.shows_acceptance.
     """
 
     strategy: str

@@ -14,9 +14,6 @@ How the engine drives a broker, window by window:
         broker.take_reports(t)       reports due by t, for the engine to deliver
         await broker.submit_order()  commands given during t; due at t at once when there is no latency
     broker.end_window(mark)          everything before mark has happened
-
-A broker that has `shows_acceptance`, and is the only one, is told by `submit_order(order, False)` that nobody hears of
-the order's changes: what it accepts at once, with no report waiting, may become ACCEPTED without a report.
 """
 
 from __future__ import annotations
@@ -123,9 +120,8 @@ class BrokerCommands(Protocol):
         ...
 
     async def submit_order(self, order: Order) -> None:
-        """Take charge of an order, decided now. Returns at once; what the venue says comes as reports.
-
-        Raises: InvalidOrder for what no such broker can take.
+        """Take charge of an order, decided now. Returns at once; what the venue says comes as reports (but see
+        shows_acceptance). Raises: InvalidOrder for what no such broker can take.
         """
         ...
 
@@ -206,6 +202,16 @@ class BrokerParticipant(BrokerCommands, Protocol):
     def finish(self, ts: int) -> None:
         """The run ended at this instant: last marks."""
         ...
+
+
+def shows_acceptance(broker: BrokerParticipant) -> bool:
+    """Whether a broker, if it is a strategy's only one, may be told that nobody hears of an acceptance.
+
+    It is told by `submit_order(order, False)`, where the command is alone in its round. What it accepts at once, with
+    no report waiting, it then makes ACCEPTED itself, which is what the report would do next. Its class says so, by
+    `shows_acceptance`; a class that derives from it, or an object around it, says it anew, as it may do otherwise.
+    """
+    return vars(type(broker)).get("shows_acceptance", False) and "submit_order" not in vars(broker)
 
 
 class Progress(msgspec.Struct, frozen=True):

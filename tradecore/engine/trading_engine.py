@@ -475,7 +475,8 @@ class TradingEngine:
                     if order is None:
                         await command.carry_out()
                     elif not order._state.is_finished:  # noqa: SLF001  (a property would cost ten times as much)
-                        if command.is_unheard and not self.bus.hears_reports:
+                        # Alone in its round: else code of others may run between here and where reports are delivered.
+                        if command.is_unheard and len(given) == 1 and not self.bus.hears_reports:
                             await command.carry_out(order, False)
                         else:
                             await command.carry_out(order)

@@ -22,7 +22,7 @@ from tradecore.domain.order import Order, OrderType
 from tradecore.domain.order_group import OrderGroup
 from tradecore.domain.position import Position
 from tradecore.engine.message_bus import MessageBus
-from tradecore.engine.participant import BrokerParticipant, BrokerReport
+from tradecore.engine.participant import BrokerParticipant, BrokerReport, shows_acceptance
 from tradecore.engine.trading_engine import TradingEngine
 from tradecore.errors import InvalidOrder, NotLiveYet, OrderError, UnknownInstrument, UnknownOrder
 from tradecore.strategy.group_desk import GroupDesk
@@ -47,8 +47,8 @@ FINISHED_KEPT: Final = 64
 
 
 class OrderDesk:
-    """Orders, positions and money of one strategy, as reported. currency: of its account and statistics. is_heard:
-    whether somebody hears of what happens to an order before it executes, or may: then every change is reported.
+    """Orders, positions and money of one strategy, as reported. currency: of its account and statistics.
+    hears_changes: whether what happens to an order before it executes means anything to the strategy but its state.
     """
 
     def __init__(
@@ -74,9 +74,7 @@ class OrderDesk:
         self._converting = {name for name in brokers if money.get_currency(name) == currency}
         self.is_open = True
         # A broker beside others reports whatever happens: those may tell of something at the same instant.
-        self.is_heard = len(brokers) != 1 or not all(
-            getattr(one, "shows_acceptance", False) for one in brokers.values()
-        )
+        self.hears_changes = len(brokers) != 1 or not all(map(shows_acceptance, brokers.values()))
         self._ids: list[str] = []  # the next ones, the very next last
         self._places: dict[str | None, dict[str, _Place]] = {}  # by broker as named, and instrument
         self._orders: dict[str, Order] = {}
@@ -95,7 +93,7 @@ class OrderDesk:
         name, order_id = self.name, (self._ids or self._make_ids()).pop()
         order.mark_submitted(order_id, name, broker.name, self._timeline.now)
         self._orders[order_id] = order
-        self._engine.note_order(name, "submit_order", broker.submit_order, order, not self.is_heard)
+        self._engine.note_order(name, "submit_order", broker.submit_order, order, not self.hears_changes)
         return order
 
     def check_order(self, order: Order, broker_name: str | None) -> BrokerParticipant:

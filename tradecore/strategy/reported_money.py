@@ -52,7 +52,8 @@ class ReportedMoney:
 
     def fold(self) -> None:
         """Value out or in, commission out. Few strategies ask for their account, so it waits until one does."""
-        waiting = self.waiting
+        waiting = self.waiting.copy()
+        self.waiting.clear()
         for execution, after in zip(waiting[::2], waiting[1::2], strict=True):
             broker, name = execution.broker, execution.instrument
             self._positions[broker, execution.strategy, name] = after
@@ -66,7 +67,6 @@ class ReportedMoney:
             paid_in = execution.commission_currency
             if execution.commission and paid_in != instrument.base_currency:  # that is taken from what is traded
                 cash[paid_in] = cash.get(paid_in, _ZERO) - execution.commission
-        waiting.clear()
 
     def get_currency(self, broker: str) -> str | None:
         """The account's own currency, the first of its cash; None of a broker that was not opened here."""

@@ -110,7 +110,7 @@ class StrategyHost:
         )
         # The usual case: plain callbacks, and of reports at most executions are listened to.
         self._hears_few = self._reports_plainly and not (self._hears_orders or self._hears_positions)
-        self.orders.is_heard = self.orders.is_heard or not self._hears_few
+        self.orders.hears_changes = self.orders.hears_changes or not self._hears_few
 
     # ------------------------------------------------------------------------------------------------- callbacks
 
@@ -298,7 +298,7 @@ class StrategyHost:
         """Those of this strategy; made when somebody asks."""
         if self._opportunities is None:
             self._opportunities = OpportunityManager(self.name, self._engine, self.orders, self._trace_management)
-            self.orders.is_heard = True
+            self.orders.hears_changes = True
         return self._opportunities
 
     def list_open_opportunities(self) -> list[Opportunity]:
