@@ -32,8 +32,9 @@ class BookedLedger:
         currency: str = "USD",
         liquidity: Liquidity = Liquidity.TAKER,
         slippage: Decimal | str | int = 0,
+        known_ns: int | None = None,
     ) -> None:
-        """Book a signed quantity at a price, and record it."""
+        """Book a signed quantity at a price, and record it. known_ns: as record_execution takes it."""
         self.count += 1
         amount, cost = Decimal(quantity), Decimal(commission)
         execution = Execution(
@@ -43,7 +44,7 @@ class BookedLedger:
         )  # fmt: skip
         after = self.position.after(amount, Decimal(price), ts, cost)
         for analyzer in self.analyzers:
-            analyzer.record_execution(execution, self.position, after)
+            analyzer.record_execution(execution, self.position, after, known_ns)
         self.position = after
 
     def mark(self, times: Sequence[int], prices: Sequence[float]) -> None:

@@ -13,11 +13,13 @@ back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from msgspec.structs import replace
 
+from tradecore.analytics.flip_run import Recorded
 from tradecore.analytics.ledger_record import LedgerRecord
 from tradecore.domain.execution import Execution
 from tradecore.domain.position import Position
@@ -48,6 +50,10 @@ class ConvertedRecord(LedgerRecord):
             ),
             known_ns,
         )
+
+    def add_flips(self, run: Sequence[Recorded]) -> int:
+        """Each has a rate of its own: one by one."""
+        return 0
 
     def add_adjustment(self, ts: int, after: Position, profit: Decimal, price: float) -> None:
         """See LedgerRecord.add_adjustment: profit and price are converted, the position's cost is not."""

@@ -13,14 +13,17 @@ open at one instant; its commission is divided by quantity, the closing part rou
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import accumulate, cycle, islice, repeat
+from operator import add, sub
 from struct import pack
 from typing import Final, NoReturn
 
 import msgspec
 
 from tradecore.analytics.equity_curve import CurveSnapshot, LedgerCurve
+from tradecore.analytics.flip_run import Recorded, read_flips
 from tradecore.analytics.marked_span import MarkedSpan, Piece, place_pieces
 from tradecore.analytics.side_totals import ZERO, SideTotals
 from tradecore.domain.exact import to_float
@@ -200,6 +203,59 @@ class LedgerRecord:
             ts = self._adjusted_ns
         # An execution is a mark at its own price: it is what the market last paid.
         self._changes.append(self._make_piece(after, is_long, ts, to_float(execution.price), known_ns))
+
+    def add_flips(self, run: Sequence[Recorded]) -> int:
+        """The same for executions in a row, where each flips what is held: how many were taken in, all of them or none.
+
+        What `add_execution` does for each, in columns. Only where nothing came between this record and the run.
+        """
+        is_next = run[0][1] is self._position and self._is_whole and self.first_ns != MIN_NS
+        if not is_next or self._long.commission or self._short.commission:
+            return 0
+        flips = read_flips(run)
+        if flips is None or flips.times[0] < max(self._executed_ns, self._adjusted_ns):
+            return 0
+        times, profits, count = flips.times, flips.profits, len(run)
+        # Sides take turns: the first execution closes one and opens the other, the next the other way round.
+        sides = [(self._short, self._short_held, 0), (self._long, self._long_held, 1)]
+        (one, one_held, one_is_long), (other, other_held, other_is_long) = sides[::-1] if flips.was_long else sides
+        values, other_values = flips.closed, flips.opened
+        values[1::2], other_values[1::2] = other_values[1::2], values[1::2]
+        one.turnover, other.turnover = sum(values, one.turnover), sum(other_values, other.turnover)
+        made = list(accumulate(profits[::2], initial=one.realised))
+        other_made = list(accumulate(profits[1::2], initial=other.realised))
+        one.realised, other.realised = made[-1], other_made[-1]
+        earned = list(map(add, (self._trade_profit, *repeat(ZERO, count - 1)), profits))
+        lasted = list(map(sub, times, (self._opened_ns, *times)))
+        for totals, held, at in ((one, one_held, 0), (other, other_held, 1)):
+            totals.held_ns += sum(lasted[at::2])
+            held.ended += times[at::2]
+            held.begun += times[1 - at :: 2]
+            held.profits += earned[at::2]
+        self._opened_ns, self._trade_profit = times[-1], ZERO
+        self._position, self._executed_ns = flips.after, times[-1]
+        opened = (count + 1) // 2  # of the other side
+        self._flip_counts[2 * other_is_long] += opened
+        self._flip_counts[2 * one_is_long] += count - opened
+        # The side that is held after each, and how profit moves with it from there on.
+        slopes, now, still = [0.0] * count, [ZERO] * count, [ZERO] * count
+        slopes[::2] = self._list_slopes(flips.quantities[::2], other_is_long)
+        slopes[1::2] = self._list_slopes(flips.quantities[1::2], one_is_long)
+        now[::2], now[1::2] = other_made[:opened], made[1 : count - opened + 1]
+        still[::2], still[1::2] = made[1:], other_made[1:]
+        bases = map(float, map(sub, now, flips.costs))
+        is_long = map(bool, islice(cycle((other_is_long, one_is_long)), count))
+        self._changes += map(Piece, times, flips.prices, bases, slopes, is_long, map(float, still), flips.known)
+        return count
+
+    def _list_slopes(self, quantities: list[Decimal], is_long: int) -> Iterable[float]:
+        """Slopes of pieces in which one side is held: mostly the same."""
+        known, slope = self._slopes[is_long]
+        if quantities.count(known) == len(quantities):
+            return repeat(slope, len(quantities))
+        slopes = list(map(float, quantities))
+        self._slopes[is_long] = (quantities[-1], slopes[-1])
+        return slopes
 
     def add_adjustment(self, ts: int, after: Position, profit: Decimal, price: float) -> None:
         """Money or units came without an execution, and all marks up to then have: a dividend, a split, interest.

@@ -23,6 +23,7 @@ from tradecore.analytics.converted_record import ConvertedRecord
 from tradecore.analytics.drawdown import DrawdownTracker
 from tradecore.analytics.equity_curve import fit_curves
 from tradecore.analytics.equity_walk import EquityWalk
+from tradecore.analytics.flip_run import Recorded
 from tradecore.analytics.ledger_record import LedgerKey, LedgerRecord
 from tradecore.analytics.ledger_sum import AnalyzerSnapshot
 from tradecore.analytics.marked_span import MarkedSpan, PointColumns, lay_out_columns
@@ -41,6 +42,9 @@ PENDING_OF_LEDGER: Final = 2**7
 
 WAITING_MAX: Final = 128
 """Executions and calls of marks that wait before they are taken in."""
+
+RUN_LEAST: Final = 4
+"""Executions in a row that may be taken in together: for fewer it takes longer than one by one."""
 
 
 class PerformanceAnalyzer:
@@ -76,6 +80,7 @@ class PerformanceAnalyzer:
         self._by_broker: dict[tuple[str, str], int] = {}  # a broker has one source, so its name says it
         self._by_instrument: dict[str, list[int]] = {}
         self._waiting: list[Any] = []  # executions and marks as they were recorded, in order
+        self._mark_places: list[int] = []  # of marks among them
         self._waiting_marks = 0
         self._complete_ns: int | None = None
         self._walked: EquityWalk | None = None  # over everything that is in the curves
@@ -113,6 +118,7 @@ class PerformanceAnalyzer:
         """
         if not times:
             return
+        self._mark_places.append(len(self._waiting))
         self._waiting.append((times, prices, broker, instrument))
         self._waiting_marks += len(times)
         if self._waiting_marks > PENDING_MAX:
@@ -139,29 +145,45 @@ class PerformanceAnalyzer:
     def _take_waiting(self) -> None:
         """Take in what was recorded, in order; all in a row, where this code costs half as much."""
         waiting, self._waiting, self._waiting_marks = self._waiting, [], 0
+        places, self._mark_places = self._mark_places, []
         if not waiting:
             return
         by_broker, ledgers = self._by_broker, self._ledgers
         taken = 0
         try:
-            for taken, (first, second, third, fourth) in enumerate(waiting, 1):  # noqa: B007  (said below)
-                if type(first) is Execution:
-                    number = by_broker.get((first.broker, first.instrument))
+            for place in (*places, len(waiting)):
+                if place - taken >= RUN_LEAST:
+                    taken += self._take_run(waiting[taken:place])
+                while taken < place:
+                    execution, before, after, known_ns = waiting[taken]
+                    taken += 1
+                    number = by_broker.get((execution.broker, execution.instrument))
                     if number is None:
-                        number = self._open_ledger(first.broker, first.source, second, first.rate is not None)
-                    ledgers[number].add_execution(first, second, third, fourth)
-                else:
-                    number = by_broker.get((third, fourth))
-                    ledger = ledgers[number] if number is not None else self._find_ledger(fourth, third)
-                    ledger.add_marks(first, second)
+                        is_converted = execution.rate is not None
+                        number = self._open_ledger(execution.broker, execution.source, before, is_converted)
+                    ledgers[number].add_execution(execution, before, after, known_ns)
+                if place < len(waiting):
+                    times, prices, broker, instrument = waiting[place]
+                    taken += 1
+                    number = by_broker.get((broker, instrument))
+                    ledger = ledgers[number] if number is not None else self._find_ledger(instrument, broker)
+                    ledger.add_marks(times, prices)
         finally:
-            self._waiting[:0] = waiting[taken:]  # one that was refused is not taken in, those after it still will be
+            # One that was refused is not taken in, those after it still will be.
+            self._waiting[:0] = waiting[taken:]
+            self._mark_places[:0] = [place - taken for place in places if place >= taken]
             last_ns = max((ledger.last_ns for ledger in ledgers), default=MIN_NS)
             if last_ns > MIN_NS:
                 if self._start_ns is None:  # where a run has no start
                     self._settle(min(ledger.first_ns for ledger in ledgers))
                 self._settle(last_ns)
         self._fold_pending()
+
+    def _take_run(self, run: Sequence[Recorded]) -> int:
+        """Executions without marks between them: take in how many of the first ones can be taken in together."""
+        first = run[0][0]
+        number = self._by_broker.get((first.broker, first.instrument))
+        return 0 if number is None else self._ledgers[number].add_flips(run)
 
     def _take_all(self) -> None:
         """Take in what waits; all marks up to now have come."""

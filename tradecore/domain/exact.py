@@ -9,6 +9,7 @@ two orders. So a Decimal that was made here is known again by its identity; even
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Context, Decimal
 from typing import Final
 
@@ -66,3 +67,9 @@ def to_float(exact: Decimal) -> float:
     """
     known = _FLOATS.get(id(exact))
     return float(exact) if known is None else known[1]
+
+
+def to_floats(many: Sequence[Decimal]) -> list[float]:
+    """The same of many."""
+    known = map(_FLOATS.get, map(id, many))
+    return [float(exact) if found is None else found[1] for exact, found in zip(many, known, strict=True)]
