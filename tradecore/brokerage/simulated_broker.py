@@ -220,8 +220,7 @@ class SimulatedBroker:
         """Take charge of a submitted group: one command, whose orders take effect together. Raises: InvalidOrder."""
         self._give_back()
         orders = [self._take_charge(order) for order in group.orders]
-        increment = self._known[group.instrument].quantity_increment
-        self._send("group", make_venue_group(orders, increment).first)
+        self._send("group", make_venue_group(orders, self._known[group.instrument].quantity_increment).first)
 
     def _take_charge(self, order: Order) -> WorkingOrder:
         working = WorkingOrder(order)
@@ -317,7 +316,7 @@ class SimulatedBroker:
         """Do everything up to and including this instant: market events, then commands, instant by instant."""
         if self._next_ns > ts:
             return
-        engine, commands, book, account = self._engine, self._commands, self._book, self.account
+        book, account = self._book, self.account
         if (next_open := self._next_open) is not None and (due := next_open.due_ns) != NEVER:
             # An order that waits for the next open has it, where nothing else is due by then.
             report = next_open.execute() if due <= ts and due <= account.due_ns else None
@@ -331,6 +330,7 @@ class SimulatedBroker:
                 self._next_ns = due = account.due_ns
                 if due > ts:
                     return
+        engine, commands = self._engine, self._commands
         while True:
             due, booked = engine.due_ns, account.due_ns
             commanded = commands[0].due_ns if commands else NEVER

@@ -43,7 +43,7 @@ _WIDE: Final = Context(prec=50)
 _SMALL: Final = Decimal("1e-12")  # of a smaller increment a whole quantity could be more than is counted exactly
 
 FINISHED_KEPT: Final = 64
-"""Handles of finished orders that are kept at least: a venue may tell of an execution after it told of the cancel."""
+"""Finished orders that are kept, the newest: a venue may tell of an execution after it told of the cancel."""
 
 
 class OrderDesk:
@@ -78,8 +78,9 @@ class OrderDesk:
         self._ids: list[str] = []  # the next ones, the very next last
         self._places: dict[str | None, dict[str, _Place]] = {}  # by broker as named, and instrument
         self._orders: dict[str, Order] = {}
-        self._finished: dict[str, Order] = {}
-        self._ended: deque[str] = deque()  # their ids, oldest first
+        # Of a deque one goes as one comes, so that the collector of cycles has nothing to count; who asks for one of
+        # them is rare, and may look at each.
+        self._finished: deque[Order] = deque(maxlen=FINISHED_KEPT)
         self._positions: dict[str, dict[str, Position]] = {}  # by broker, and instrument
         self.groups = GroupDesk(self)
         self._grouped = self.groups.members  # empty for who uses no groups: one look a report
@@ -308,7 +309,7 @@ class OrderDesk:
 
     def give_unsent(self, order: Order, broker: BrokerParticipant) -> None:
         """Let a broker record and report an order that will never be sent."""
-        self._keep_finished(order.order_id, order)
+        self._finished.append(order)
         command = partial(broker.record_unsent, order.snapshot(self._timeline.now))
         self._engine.note_order(self.name, "record_unsent", command)
 
@@ -327,17 +328,18 @@ class OrderDesk:
             is_news = order.apply_report(change)
             if change.state.is_finished and order._state.is_finished:  # noqa: SLF001  (or it is news that cannot be)
                 del self._orders[order_id]
-                self._keep_finished(order_id, order)
+                self._finished.append(order)
                 if change.reason is not None:
                     self.endings.take(change)
         else:
-            order = self._finished.get(order_id)
+            order = next((one for one in self._finished if one.order_id == order_id), None)
             if order is None and change.state.is_finished:  # the broker's own, to close a broken margin
                 self.endings.take(change)
             if order is not None:  # a late execution: it is booked, and the order stays finished
                 is_news = order.apply_report(change)
                 if order.state.is_open:  # the venue says that it works although it was refused
-                    self._orders[order_id] = self._finished.pop(order_id)
+                    self._finished.remove(order)
+                    self._orders[order_id] = order
         if self._grouped:
             self.groups.take(change, execution)
         if execution is None:
@@ -369,14 +371,6 @@ class OrderDesk:
         split = adjusted.adjustment
         if split.kind is AdjustmentKind.SPLIT and self._grouped:
             self.groups.take_split(adjusted.broker, self.instrument(split.instrument), split.value)
-
-    def _keep_finished(self, order_id: str, order: Order) -> None:
-        # One goes as one comes, so that the collector of cycles has nothing to count.
-        self._finished[order_id] = order
-        ended = self._ended
-        ended.append(order_id)
-        if len(ended) > FINISHED_KEPT:
-            self._finished.pop(ended.popleft(), None)
 
     def open_orders(self, instrument: str | None, broker: str | None) -> list[Order]:
         """Open orders as reported, at one broker (default: the one in use)."""
