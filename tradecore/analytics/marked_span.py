@@ -16,7 +16,6 @@ from operator import sub
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import astuple
 
 Columns = tuple[list[int], list[float], list[float]]
 """Times (ns), profit made long, profit made short (money)."""
@@ -225,9 +224,10 @@ def lay_out_columns(spans: Sequence[MarkedSpan]) -> PointColumns | None:
     import numpy as np  # where marks are columns, it is there
 
     pieces = [piece for span in spans for piece in span.pieces]
-    executed_ns, paid, bases, slopes, is_long, others, _ = zip(*map(astuple, pieces), strict=True)
-    is_executed = np.array([ts is not None for ts in executed_ns])
-    sizes = is_executed + np.array([count for span in spans for count in map(sub, span.stops, span.starts)])
+    executed_ns = [piece.ts for piece in pieces]
+    is_executed = np.frombuffer(bytes([ts is not None for ts in executed_ns]), bool)
+    counts = [count for span in spans for count in map(sub, span.stops, span.starts)]
+    sizes = is_executed + np.fromiter(counts, np.int64, len(counts))
     ends = sizes.cumsum()
     places = (ends - sizes)[is_executed]  # an execution is the first point of its piece
     is_mark = np.ones(ends[-1], bool)
@@ -235,9 +235,15 @@ def lay_out_columns(spans: Sequence[MarkedSpan]) -> PointColumns | None:
     times, prices = np.empty(ends[-1], np.int64), np.empty(ends[-1])
     times[is_mark] = np.concatenate([span.times for span in spans])
     prices[is_mark] = np.concatenate([span.prices for span in spans])
-    times[places] = [ts for ts in executed_ns if ts is not None]
-    prices[places] = np.array(paid)[is_executed]
+    executed = [piece for piece in pieces if piece.ts is not None]
+    times[places] = [piece.ts for piece in executed]
+    prices[places] = [piece.price for piece in executed]
+
+    def spread(column: Iterable[float]) -> Any:
+        return np.fromiter(column, float, len(pieces)).repeat(sizes)
+
     held = prices
-    held *= np.array(slopes).repeat(sizes)
-    held += np.array(bases).repeat(sizes)
-    return PointColumns(times, held, np.array(others).repeat(sizes), np.array(is_long).repeat(sizes))
+    held *= spread([piece.slope for piece in pieces])
+    held += spread([piece.base for piece in pieces])
+    is_long = np.frombuffer(bytes([piece.is_long for piece in pieces]), bool).repeat(sizes)
+    return PointColumns(times, held, spread([piece.other for piece in pieces]), is_long)
