@@ -86,15 +86,17 @@ class Order:
     _state: OrderState
     _terms: OrderTerms
     _time_in_force: TimeInForce
-    _price: Decimal | None
-    _stop_price: Decimal | None
-    _average_price: Decimal | None
-    _reason: str | None
+    _price: Decimal | None = None
+    _stop_price: Decimal | None = None
+    _average_price: Decimal | None = None
+    _reason: str | None = None
+    _pending_cancel = False
+    _pending_update = False
     # Quantity as typed, and the prices where one is a float: that may be rounded to the grid, the rest must lie on it.
     # The quantity is None there where it is a small whole number, which every grid takes whose increment divides 1;
     # None for all three where that is all there is.
     _typed: _Typed | None
-    _typed_trailing: TypedTrailing | None
+    _typed_trailing: TypedTrailing | None = None
     _repeated_reports = 0
 
     def __init__(
@@ -155,10 +157,7 @@ class Order:
         self._order_type = order_type
         self._filled_quantity = _ZERO
         self._state, self._order_id, self._strategy, self._broker, self._ts_decided = _INITIALIZED, "", "", "", 0
-        self._price = self._stop_price = self._average_price = self._reason = None
         self._time_in_force, self._terms = _GTC, PLAIN_TERMS
-        self._pending_cancel = self._pending_update = False
-        self._typed_trailing = None
 
     def _set_prices(self, price: Number | None, stop_price: Number | None, trailing: object = None) -> None:
         order_type = self._order_type

@@ -407,10 +407,11 @@ class TradingEngine:
                 self.timeline.advance_to(ts)
                 if (left := self._serve_brokers(ts)) is not None:
                     await left
-            if self._late or (self._given and event is not None and event.ts_received == ts):
-                event = await self._complete_turn(ts, event, rest)
-            elif self._given:
-                await self._rounds(ts)
+            if self._given or self._late:
+                if self._late or (event is not None and event.ts_received == ts):
+                    event = await self._complete_turn(ts, event, rest)
+                else:
+                    await self._rounds(ts)
             # Else nothing is left of this instant but deliveries, and those are what the stretch is for.
             if self.stopped_by is not None:  # the rest of the window never happens, neither here nor at the brokers
                 self.events_delivered -= length_hint(rest) + (event is not None)
