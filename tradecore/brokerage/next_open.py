@@ -76,7 +76,7 @@ class NextOpen:
         self._accepted_ns, self.due_ns = now, due
         snapshot = OrderSnapshot(
             order._order_id, strategy, self._broker, instrument, side, _MARKET, quantity, None, None, _GTC,  # noqa: SLF001
-            _STATE_ACCEPTED, ZERO, None, None, order._ts_decided, now, terms=PLAIN_TERMS,  # noqa: SLF001
+            _STATE_ACCEPTED, ZERO, None, None, order._ts_decided, now,  # noqa: SLF001
         )  # fmt: skip
         ledger.recorder.record_order(snapshot)
         return snapshot
@@ -100,7 +100,7 @@ class NextOpen:
         after = self._book.book(ledger, execution, due)
         snapshot = OrderSnapshot(
             order_id, strategy, self._broker, instrument, side, _MARKET, quantity, None, None, _GTC, _STATE_FILLED,
-            quantity, price, None, order._ts_decided, ts, terms=PLAIN_TERMS,  # noqa: SLF001
+            quantity, price, None, order._ts_decided, ts,  # noqa: SLF001
         )  # fmt: skip
         ledger.recorder.record_order(snapshot)
         return BrokerReport(due, strategy, snapshot, execution, after)
