@@ -17,6 +17,7 @@ INTEGER_SUMS = {
     "sum(FLAG_NAMES)",
     "sum((1 << bit for bit in _IRREGULAR_BITS))",
     "sum((plan.added for plan in plans))",
+    "sum(lasted[at::2])",
 }
 CHANCE = {"random", "secrets", "uuid"}
 # Seeded generators of their own: of synthetic data, and of what libraries draw while a test runs on virtual time.

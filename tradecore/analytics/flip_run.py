@@ -1,8 +1,8 @@
 """Flip run: executions in a row of which each turns what is held to the other side, column by column.
 
 Receives: executions of one ledger with the positions around them, as an analyzer keeps them until it takes them in.
-Gives:    what a LedgerRecord books of each, in columns; None where one of them is anything else, or has a commission or
-          slippage: those are booked one by one.
+Gives:    what a LedgerRecord books of each, in columns; None where anything in the run is not as usual (another ledger,
+          a commission, slippage, a maker, a multiplier, known at once, time that goes back): one by one, then.
 Never:    adds or rounds in another order than one by one.    EXECUTION 10.
 
 A strategy that is always in the market gives little else, and one by one it takes twice as long.
@@ -71,7 +71,7 @@ def read_flips(run: Sequence[Recorded]) -> FlipRun | None:
         return None
     prices = [execution.price for execution in executions]
     realised = [first.realised, *[after.realised for after in afters]]
-    sizes = list(map(Decimal.copy_abs, quantities))
+    sizes = [-quantity if short else quantity for quantity, short in zip(quantities, is_short, strict=True)]
     return FlipRun(
         times, known, to_floats(prices), not is_short[0], quantities[1:], [after.cost for after in afters],
         list(map(sub, realised[1:], realised)), list(map(mul, sizes, prices)), list(map(mul, sizes[1:], prices)),

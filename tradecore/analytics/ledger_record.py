@@ -221,22 +221,12 @@ class LedgerRecord:
         (one, one_held, one_is_long), (other, other_held, other_is_long) = sides[::-1] if flips.was_long else sides
         values, other_values = flips.closed, flips.opened
         values[1::2], other_values[1::2] = other_values[1::2], values[1::2]
-        one.turnover, other.turnover = sum(values, one.turnover), sum(other_values, other.turnover)
+        turnover, other_turnover = sum(values, one.turnover), sum(other_values, other.turnover)
         made = list(accumulate(profits[::2], initial=one.realised))
         other_made = list(accumulate(profits[1::2], initial=other.realised))
-        one.realised, other.realised = made[-1], other_made[-1]
         earned = list(map(add, (self._trade_profit, *repeat(ZERO, count - 1)), profits))
         lasted = list(map(sub, times, (self._opened_ns, *times)))
-        for totals, held, at in ((one, one_held, 0), (other, other_held, 1)):
-            totals.held_ns += sum(lasted[at::2])
-            held.ended += times[at::2]
-            held.begun += times[1 - at :: 2]
-            held.profits += earned[at::2]
-        self._opened_ns, self._trade_profit = times[-1], ZERO
-        self._position, self._executed_ns = flips.after, times[-1]
         opened = (count + 1) // 2  # of the other side
-        self._flip_counts[2 * other_is_long] += opened
-        self._flip_counts[2 * one_is_long] += count - opened
         # The side that is held after each, and how profit moves with it from there on.
         slopes, now, still = [0.0] * count, [ZERO] * count, [ZERO] * count
         slopes[::2] = self._list_slopes(flips.quantities[::2], other_is_long)
@@ -245,7 +235,20 @@ class LedgerRecord:
         still[::2], still[1::2] = made[1:], other_made[1:]
         bases = map(float, map(sub, now, flips.costs))
         is_long = map(bool, islice(cycle((other_is_long, one_is_long)), count))
-        self._changes += map(Piece, times, flips.prices, bases, slopes, is_long, map(float, still), flips.known)
+        pieces = list(map(Piece, times, flips.prices, bases, slopes, is_long, map(float, still), flips.known))
+        # From here on nothing can raise: all of it is taken in, or nothing.
+        self._changes += pieces
+        one.turnover, other.turnover = turnover, other_turnover
+        one.realised, other.realised = made[-1], other_made[-1]
+        for totals, held, at in ((one, one_held, 0), (other, other_held, 1)):
+            totals.held_ns += sum(lasted[at::2])
+            held.ended += times[at::2]
+            held.begun += times[1 - at :: 2]
+            held.profits += earned[at::2]
+        self._flip_counts[2 * other_is_long] += opened
+        self._flip_counts[2 * one_is_long] += count - opened
+        self._opened_ns, self._trade_profit = times[-1], ZERO
+        self._position, self._executed_ns = flips.after, times[-1]
         return count
 
     def _list_slopes(self, quantities: list[Decimal], is_long: int) -> Iterable[float]:
@@ -253,7 +256,7 @@ class LedgerRecord:
         known, slope = self._slopes[is_long]
         if quantities.count(known) == len(quantities):
             return repeat(slope, len(quantities))
-        slopes = list(map(float, quantities))
+        slopes = [float(quantity * ONE) for quantity in quantities]
         self._slopes[is_long] = (quantities[-1], slopes[-1])
         return slopes
 

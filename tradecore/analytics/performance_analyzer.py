@@ -180,7 +180,7 @@ class PerformanceAnalyzer:
         self._fold_pending()
 
     def _take_run(self, run: Sequence[Recorded]) -> int:
-        """Executions without marks between them: take in how many of the first ones can be taken in together."""
+        """Executions without marks between them: how many were taken in together, all of them or none."""
         first = run[0][0]
         number = self._by_broker.get((first.broker, first.instrument))
         return 0 if number is None else self._ledgers[number].add_flips(run)

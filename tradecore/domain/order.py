@@ -78,7 +78,8 @@ class Order:
     `quantity` is always above 0, beside `side`.
     """
 
-    # What few orders have stands on the class; an instance holds what is read with every order, which is faster there.
+    # What an order need not have stands on the class until it is set; the rest is read often, which is faster on the
+    # instance.
     _tags = _NO_TAGS
     _cancel_reason: str | None = None
     _bracket_exits: tuple[Order, ...] = ()

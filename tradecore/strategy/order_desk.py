@@ -78,8 +78,8 @@ class OrderDesk:
         self._ids: list[str] = []  # the next ones, the very next last
         self._places: dict[str | None, dict[str, _Place]] = {}  # by broker as named, and instrument
         self._orders: dict[str, Order] = {}
-        # Of a deque one goes as one comes, so that the collector of cycles has nothing to count; who asks for one of
-        # them is rare, and may look at each.
+        # Of a deque one goes as one comes, so that the collector of cycles has nothing to count; few are asked for, and
+        # then it is one of the newest, mostly.
         self._finished: deque[Order] = deque(maxlen=FINISHED_KEPT)
         self._positions: dict[str, dict[str, Position]] = {}  # by broker, and instrument
         self.groups = GroupDesk(self)
@@ -332,13 +332,13 @@ class OrderDesk:
                 if change.reason is not None:
                     self.endings.take(change)
         else:
-            order = next((one for one in self._finished if one.order_id == order_id), None)
+            order = next((one for one in reversed(self._finished) if one.order_id == order_id), None)
             if order is None and change.state.is_finished:  # the broker's own, to close a broken margin
                 self.endings.take(change)
             if order is not None:  # a late execution: it is booked, and the order stays finished
                 is_news = order.apply_report(change)
                 if order.state.is_open:  # the venue says that it works although it was refused
-                    self._finished.remove(order)
+                    del self._finished[[one is order for one in self._finished].index(True)]
                     self._orders[order_id] = order
         if self._grouped:
             self.groups.take(change, execution)
