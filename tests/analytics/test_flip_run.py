@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from typing import Any, NamedTuple
 
 import pytest
@@ -43,7 +43,12 @@ def tell(*analyzers: PerformanceAnalyzer) -> tuple[Any, Any]:
 
 
 def play(steps: list[Step], analyzer: PerformanceAnalyzer) -> list[Any]:
-    """Record the steps as a ledger does; the numbers whenever they are asked for, and at the end."""
+    """Record the steps; the numbers whenever they are asked for, and at the end."""
+    return [*record(steps, analyzer), tell(analyzer)]
+
+
+def record(steps: list[Step], analyzer: PerformanceAnalyzer) -> list[Any]:
+    """Record the steps as a ledger does; the numbers whenever they are asked for."""
     position, now, marked_ns, told = Position("A.X"), 0, -1, []
     for number, step in enumerate(steps):
         now += step.wait_ns
@@ -69,7 +74,7 @@ def play(steps: list[Step], analyzer: PerformanceAnalyzer) -> list[Any]:
             position = after
         if step.asks:
             told.append(tell(analyzer))
-    return [*told, tell(analyzer)]
+    return told
 
 
 def take_one_by_one(steps: list[Step], make_analyzer: Callable[..., PerformanceAnalyzer]) -> list[Any]:
@@ -225,3 +230,21 @@ def test_one_that_is_refused_is_left_out_and_those_after_it_are_taken_in(make_an
             told.append(repr(tell(analyzer)))
     assert told[0] == told[1]
     assert analyzer.statistics().executions == 11
+
+
+@pytest.mark.parametrize("digits", [2, 3, 4, 5, 6])
+def test_a_run_that_raises_in_the_middle_leaves_the_record_as_it_was(digits: int, make_analyzer: Any) -> None:
+    """The user's own context traps what it rounds: prices, turnover, or with six digits what was made on a side that
+    had a millionth before.
+    """
+    steps = flips(12)
+    steps.insert(2, Step(1, None, Decimal(101), income=Decimal("0.000001")))
+    expected, analyzer = make_analyzer(), make_analyzer()
+    for one in (expected, analyzer):
+        record(steps, one)
+    with localcontext() as context:
+        context.prec = digits
+        context.traps[Inexact] = True
+        with pytest.raises(Inexact):
+            analyzer._ledgers[0].add_flips(analyzer._waiting)
+    assert repr(tell(analyzer)) == repr(tell(expected))
