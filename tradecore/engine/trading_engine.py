@@ -407,16 +407,16 @@ class TradingEngine:
                 self.timeline.advance_to(ts)
                 if (left := self._serve_brokers(ts)) is not None:
                     await left
-            if self._given or self._late:
-                if self._late or (event is not None and event.ts_received == ts):
-                    event = await self._complete_turn(ts, event, rest)
-                else:
-                    await self._rounds(ts)
-            # Else nothing is left of this instant but deliveries, and those are what the stretch is for.
+            if self._late or (self._given and event is not None and event.ts_received == ts):
+                event = await self._complete_turn(ts, event, rest)
+                self._refresh_due()
+            elif self._given:
+                await self._rounds(ts)
+            else:  # nothing is left of this instant but deliveries, and those are what the stretch is for
+                self._refresh_due()
             if self.stopped_by is not None:  # the rest of the window never happens, neither here nor at the brokers
                 self.events_delivered -= length_hint(rest) + (event is not None)
                 return
-            self._refresh_due()
         for broker in self._brokers:
             broker.end_window(window.mark)
         if self.on_passed is not None:
@@ -460,7 +460,10 @@ class TradingEngine:
         return event
 
     async def _rounds(self, ts: int) -> None:
-        """Carry out the commands of this instant and deliver what they bring about, until nothing is left."""
+        """Carry out the commands of this instant and deliver what they bring about, until nothing is left.
+
+        What is due next is known then, if there was any command.
+        """
         rounds = 0
         while self._given:
             if rounds == ROUNDS_LIMIT:
@@ -485,8 +488,11 @@ class TradingEngine:
                     raise  # not the strategy's: what cannot be read or kept ends the run, whoever asked for it
                 except Exception as error:  # a command's error is its strategy's
                     await self._strategy_raised(command.strategy, command.label, error)
-            if (left := self._serve_brokers(ts)) is not None:
-                await left
+            self._refresh_due()
+            if self._due <= ts:
+                if (left := self._serve_brokers(ts)) is not None:
+                    await left
+                self._refresh_due()
 
     def _refuse_rounds(self, ts: int) -> TurnLimitExceeded:
         return TurnLimitExceeded(

@@ -249,13 +249,13 @@ class BarLane(Lane):
 
     def find_next_open(self, ts: int) -> int:
         """Instant at which the next bar is known; those until now become what stands. NEVER behind the last one."""
-        at = self.taken
         times = self.times if self._times is None else self._times
-        if at < len(times) and times[at] <= ts:
+        at, count = self.taken, len(times)
+        if at < count and times[at] <= ts:
             near = at + NEAR
-            at = bisect_right(times, ts, at + 1, near if near < len(times) and times[near] > ts else len(times))
-            self.taken, self.last, self.last_ask = at, self.events[at - 1], self.asks[at - 1]
-        return times[at] if at < len(times) else NEVER
+            self.taken = at = bisect_right(times, ts, at + 1, near if near < count and times[near] > ts else count)
+            self.last, self.last_ask = self.events[at - 1], self.asks[at - 1]
+        return times[at] if at < count else NEVER
 
     def take_open(self, quantity: float, since: int, is_buy: bool) -> tuple[Decimal, Decimal, int] | None:
         """Let the next bar happen for a lone taker that works since an instant: price and slippage at which all of it
@@ -263,11 +263,16 @@ class BarLane(Lane):
 
         Only where no other order and no command waits in the lane, and there is no depth to walk.
         """
-        at = self.taken
-        start = self.compute_start_ns(at)
+        at, events, step_ns = self.taken, self.events, self.step_ns
+        bid, ask = events[at], self.asks[at]
+        if at and step_ns:  # as compute_start_ns has it
+            start, previous = bid.ts_event - step_ns, events[at - 1].ts_event
+            if previous > start:
+                start = previous
+        else:
+            start = self.compute_start_ns(at)
         if since > start:
             return None
-        bid, ask = self.events[at], self.asks[at]
         bar = ask if is_buy else bid
         if bar.flags & SIZE_UNKNOWN or quantity > bar.volume * self._participation:
             return None
