@@ -49,6 +49,7 @@ async def test_few_marks_keep_no_column(held: int, kind: Any, monkeypatch: pytes
             tc.Instrument(id="A.X", price_increment=Decimal("0.01"), quantity_increment=Decimal(1), currency="USD")
         ],
         brokers={"sim": tc.SimulatedBrokerSettings(account="margin", cash={"USD": Decimal(1_000_000)})},
+        batch_size=ROWS,
     )
     assert result.counts["executions"] == 2
     ((times, marks),) = told

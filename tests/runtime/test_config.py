@@ -76,7 +76,7 @@ def test_the_quickstart_says_what_the_design_says() -> None:
 
 def test_what_is_not_written_has_the_documented_default() -> None:
     config = parse_config(MINIMAL)
-    assert config.run.batch_size == 1_024
+    assert config.run.batch_size == 4_096
     assert config.run.order_by == "delivery"
     assert config.run.on_error == "halt"
     assert config.storage.url == "sqlite:data/market.db"

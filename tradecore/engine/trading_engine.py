@@ -37,7 +37,7 @@ from tradecore.engine.pace import Pace
 from tradecore.engine.participant import NEVER, BrokerParticipant, Progress, Report
 from tradecore.engine.source_register import MARKET_CLASSES, SourceRegister
 from tradecore.engine.strategy_participant import OrderGate, StrategyParticipant
-from tradecore.engine.subscription import Handler, Subscription, Subscriptions
+from tradecore.engine.subscription import Handler, Route, Subscription, Subscriptions
 from tradecore.engine.timeline import Timeline
 from tradecore.engine.user_frames import find_place, find_report_callback
 from tradecore.errors import (
@@ -57,6 +57,9 @@ ROUNDS_LIMIT: Final = 1_000
 
 CLOSING_S: Final = 5.0
 """Seconds that closing feeds and brokers may take after a run, however it ended."""
+
+STRETCH: Final = 1_024
+"""Events of a window after which the event loop has its turn, once their instant is over."""
 
 _STRATEGY_OF: Final = attrgetter("strategy")
 
@@ -374,19 +377,44 @@ class TradingEngine:
     # ------------------------------------------------------------------------------------------------------- windows
 
     async def _run_window(self, window: Window) -> None:
-        delivery, subscriptions = self._delivery, self._subscriptions
         self._mark = window.mark
         self._sources.begin_window()
         for lane, events in window.loads:
             self._sources.load(lane, events)
         self._refresh_due()
-        self.events_delivered += len(window.deliveries)
+        deliveries, stop = window.deliveries, 0
         route = None
-        if window.lane is not None and window.deliveries:
-            route = self._subscriptions.route(window.lane, type(window.deliveries[0]))
-        rest = iter(window.deliveries)
+        if window.lane is not None and deliveries:
+            route = self._subscriptions.route(window.lane, type(deliveries[0]))
+        while True:
+            start, stop = stop, _find_stretch_end(deliveries, stop)
+            is_last = stop == len(deliveries)
+            until = window.mark if is_last else deliveries[stop].ts_received
+            await self._run_stretch(
+                window, route, deliveries[start:stop] if start or not is_last else deliveries, until
+            )
+            if self.stopped_by is not None:  # the rest of the window never happens, neither here nor at the brokers
+                return
+            if is_last:
+                break
+            try:
+                await checkpoint()
+            except anyio.get_cancelled_exc_class():
+                for broker in self._brokers:  # what is held is valued up to here, as at the end of a window
+                    broker.value(self.timeline.now)
+                raise
+        for broker in self._brokers:
+            broker.end_window(window.mark)
+        if self.on_passed is not None:
+            self.on_passed(window.mark)
+
+    async def _run_stretch(self, window: Window, route: Route | None, deliveries: Sequence[Any], until: int) -> None:
+        """Part of a window: these deliveries, and what else happens before an instant."""
+        delivery, subscriptions = self._delivery, self._subscriptions
+        self.events_delivered += len(deliveries)
+        rest = iter(deliveries)
         event = next(rest, None)
-        while event is not None or self._due < window.mark:
+        while event is not None or self._due < until:
             if event is not None and event.ts_received < self._due:
                 if subscriptions.has_async:
                     event = await delivery.deliver_async(event, rest, self._due, route)
@@ -414,13 +442,9 @@ class TradingEngine:
                 await self._rounds(ts)
             else:  # nothing is left of this instant but deliveries, and those are what the stretch is for
                 self._refresh_due()
-            if self.stopped_by is not None:  # the rest of the window never happens, neither here nor at the brokers
+            if self.stopped_by is not None:
                 self.events_delivered -= length_hint(rest) + (event is not None)
                 return
-        for broker in self._brokers:
-            broker.end_window(window.mark)
-        if self.on_passed is not None:
-            self.on_passed(window.mark)
 
     # --------------------------------------------------------------------------------------------------------- turns
 
@@ -611,3 +635,11 @@ class TradingEngine:
             for broker in self._brokers:  # a cancel that waits to know its bar need not wait any more
                 broker.finish(self.timeline.now)
             raise failure from error
+
+
+def _find_stretch_end(deliveries: Sequence[Any], start: int) -> int:
+    """Where the next part of a window ends that may be delivered in one go."""
+    stop, count = start + STRETCH, len(deliveries)
+    while stop < count and deliveries[stop].ts_received == deliveries[stop - 1].ts_received:
+        stop += 1  # an instant is never cut
+    return min(stop, count)

@@ -55,7 +55,7 @@ async def run_backtest(
     end: datetime | int | None = None,
     seed: int = 0,
     name: str = "backtest",
-    batch_size: int = 1_024,
+    batch_size: int = 4_096,
     order_by: str = "delivery",
     on_error: str = "halt",
     delays: Mapping[str, DelayLaw] | None = None,

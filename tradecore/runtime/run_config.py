@@ -53,7 +53,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     start: datetime | None = None
     end: datetime | None = None
     seed: int = 0
-    batch_size: int = 1_024
+    batch_size: int = 4_096
     order_by: Literal["delivery", "event"] = "delivery"
     on_error: Literal["halt", "isolate"] = "halt"
     runs_dir: str | None = None

@@ -58,7 +58,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     start_ns: int | None = None
     end_ns: int | None = None
     seed: int = 0
-    batch_size: int = 1_024
+    batch_size: int = 4_096
     order_by: str = "delivery"
     on_error: str = "halt"
     delays: dict[str, DelayLaw] = {}
